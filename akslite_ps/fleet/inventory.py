@@ -1,0 +1,178 @@
+"""The inventory: the devices this user operates, one JSON file, no secrets in it.
+
+Read by the command line, the notebooks and the kernel. Every change is written whole and atomically
+under a lock, so that two processes never lose each other's devices.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from akslite_ps.errors import UsageError
+from akslite_ps.home import inventory_file
+from akslite_ps.remoting.endpoint import Device
+
+INVENTORY_SCHEMA = 1
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    schema_version: int = INVENTORY_SCHEMA
+    devices: list[Device] = []
+
+
+class Inventory:
+    """The devices in one inventory file.
+
+    Args:
+        path: The file; it need not exist yet.
+        devices: Its content as loaded.
+    """
+
+    def __init__(self, path: Path, devices: Sequence[Device] = ()) -> None:
+        self.path = path
+        self._devices = {device.name.casefold(): device for device in devices}
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> Inventory:
+        """Read the inventory file; a missing file is an empty inventory.
+
+        Args:
+            path: Default: :func:`akslite_ps.home.inventory_file`.
+
+        Raises:
+            UsageError: The file is not an inventory; says which field of which device is wrong.
+        """
+        path = path or inventory_file()
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except FileNotFoundError:
+            return cls(path)
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(
+                f"the inventory {path} cannot be read: {error}", next_action="check the file and its permissions"
+            ) from None
+        try:
+            data = json.loads(text)
+            version = data.get("schema_version", INVENTORY_SCHEMA) if isinstance(data, dict) else None
+            if isinstance(version, int) and version > INVENTORY_SCHEMA:
+                raise UsageError(
+                    f"the inventory {path} has schema version {version}; this akslite reads up to {INVENTORY_SCHEMA}",
+                    next_action="update akslite on this machine",
+                )
+            content = _File.model_validate(data)
+        except json.JSONDecodeError as error:
+            raise UsageError(
+                f"the inventory {path} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}",
+                next_action="mend the file or move it away and add the devices again",
+            ) from None
+        except ValidationError as error:
+            raise UsageError(
+                f"the inventory {path} has faults:{validation_lines(error)}",
+                next_action="mend the file or move it away and add the devices again",
+            ) from None
+        return cls(path, content.devices)
+
+    def __len__(self) -> int:
+        return len(self._devices)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.casefold() in self._devices
+
+    def list(self) -> tuple[Device, ...]:
+        """All devices, by name."""
+        return tuple(sorted(self._devices.values(), key=lambda device: device.name.casefold()))
+
+    def get(self, name: str) -> Device:
+        """The device of this name (case does not matter).
+
+        Raises:
+            UsageError: There is none; names the close ones and how to add one.
+        """
+        try:
+            return self._devices[name.casefold()]
+        except KeyError:
+            raise UsageError(
+                f"there is no device {name!r} in the inventory ({self.path})",
+                next_action=self._suggest(name),
+            ) from None
+
+    def _suggest(self, name: str) -> str:
+        close = difflib.get_close_matches(name.casefold(), self._devices, n=3)
+        if close:
+            return "did you mean " + " or ".join(self._devices[c].name for c in close) + "?"
+        if self._devices:
+            return "see: akslite device list"
+        return "add one with: akslite device add NAME --host HOST ..., or try simulated ones: akslite sandbox up"
+
+    def add(self, *devices: Device, replace: bool = False) -> None:
+        """Add devices and write the file.
+
+        Raises:
+            UsageError: A device of that name is there and ``replace`` is False; nothing was written.
+        """
+        with self._changing():
+            for device in devices:
+                if not replace and device.name in self:
+                    raise UsageError(
+                        f"a device {device.name!r} is already in the inventory",
+                        next_action="choose another name, or replace it with: akslite device add --replace",
+                    )
+            for device in devices:
+                self._devices[device.name.casefold()] = device
+
+    def remove(self, *names: str) -> None:
+        """Take devices out and write the file; a name that is not there is an error and nothing is written.
+
+        Raises:
+            UsageError: A name is not in the inventory.
+        """
+        with self._changing():
+            for name in names:
+                self.get(name)
+            for name in names:
+                del self._devices[name.casefold()]
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.path.with_name(self.path.name + ".lock"), timeout=30):
+            self._devices = Inventory.load(self.path)._devices
+            yield
+            self._write()
+
+    def _write(self) -> None:
+        content = _File(devices=list(self.list())).model_dump(mode="json")
+        handle, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=self.path.name, suffix=".new")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(content, file, indent=2)
+                file.write("\n")
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).replace(self.path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+
+def validation_lines(error: ValidationError) -> str:
+    """A pydantic error as lines ``field = value: message``; values of secret fields are left out."""
+    lines = []
+    for item in error.errors(include_url=False):
+        where = ".".join(str(part) for part in item["loc"]) or "(whole)"
+        shown: Any = item.get("input")
+        value = "" if isinstance(shown, dict | list) or "password" in where else f" = {shown!r}"
+        lines.append(f"\n  - {where}{value}: {item['msg'].removeprefix('Value error, ')}")
+    return "".join(lines)

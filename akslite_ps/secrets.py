@@ -1,0 +1,211 @@
+"""Secrets by reference, and redaction by value.
+
+A :class:`SecretRef` is what plans, inventories, journals and notebooks hold. :meth:`SecretRef.resolve`
+gives the value at send time and registers it, so that :func:`redact` finds it in every sink in plain,
+base64, UTF-16 and URL-encoded form. Used by every room; never writes a secret anywhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import getpass
+import json
+import logging
+import math
+import os
+import sys
+import threading
+import urllib.parse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from akslite_ps.errors import SecretUnavailable
+
+SCHEMES = ("keyring", "env", "prompt", "file")
+REDACTED = "<redacted>"
+_SHORTEST = 4
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRef:
+    """Where a secret is to be found; safe to store and to show.
+
+    Args:
+        scheme: ``keyring`` (``service/user``), ``env`` (variable name), ``prompt`` (the question's label)
+            or ``file`` (path of a file holding only the secret, as schedulers and containers mount them, or
+            ``path#Arc.ClientSecret`` for one field of a JSON file).
+        name: What to look up there.
+    """
+
+    scheme: str
+    name: str
+
+    @classmethod
+    def parse(cls, text: str) -> SecretRef:
+        """Read ``scheme:name``.
+
+        Raises:
+            SecretUnavailable: The text is no reference. The text itself is not repeated: it may be a secret.
+        """
+        scheme, colon, name = text.partition(":")
+        if not colon or scheme not in SCHEMES or not name.strip():
+            raise SecretUnavailable(
+                "this is not a secret reference; the value is not shown because it may be a secret",
+                next_action="use one of " + ", ".join(f"{s}:NAME" for s in SCHEMES),
+            )
+        return cls(scheme, name.strip())
+
+    def __str__(self) -> str:
+        return f"{self.scheme}:{self.name}"
+
+    def resolve(self, *, ask: Callable[[str], str] | None = None) -> str:
+        """Look the secret up now, and register its value for redaction.
+
+        Args:
+            ask: Used by ``prompt:``; gets the label, returns the secret. Default: the terminal, no echo.
+
+        Raises:
+            SecretUnavailable: Nothing is found there, or nobody can be asked.
+        """
+        value = _LOOKUPS[self.scheme](self.name, ask)
+        if not value:
+            raise SecretUnavailable(f"{self} is empty or not set", next_action=_HINTS[self.scheme].format(self.name))
+        REDACTOR.add(value)
+        return value
+
+
+def _from_env(name: str, ask: Callable[[str], str] | None) -> str:
+    return os.environ.get(name, "")
+
+
+def _from_file(name: str, ask: Callable[[str], str] | None) -> str:
+    path, hash_sign, field_path = name.partition("#")
+    try:
+        text = Path(path).expanduser().read_text(encoding="utf-8-sig")
+        return _json_field(json.loads(text), field_path) if hash_sign else text.rstrip("\r\n")
+    except (OSError, ValueError, KeyError) as error:
+        reason = f"there is no field {error}" if isinstance(error, KeyError) else type(error).__name__
+        raise SecretUnavailable(f"file:{name} cannot be read: {reason}", next_action=_HINTS["file"].format(path)) from None
+
+
+def _json_field(data: Any, field_path: str) -> str:
+    for name in field_path.split("."):
+        matches = [v for k, v in data.items() if k.casefold() == name.casefold()] if isinstance(data, dict) else []
+        if not matches:
+            raise KeyError(name)
+        data = matches[0]
+    return data if isinstance(data, str) else ""
+
+
+def _from_keyring(name: str, ask: Callable[[str], str] | None) -> str:
+    import keyring
+    import keyring.errors
+
+    service, slash, user = name.rpartition("/")
+    try:
+        return keyring.get_password(service if slash else "akslite", user) or ""
+    except keyring.errors.KeyringError as error:
+        raise SecretUnavailable(
+            f"keyring:{name} cannot be read: {error}", next_action="use env:NAME where no keyring runs"
+        ) from None
+
+
+def _from_prompt(name: str, ask: Callable[[str], str] | None) -> str:
+    if ask is not None:
+        return ask(name)
+    if not sys.stdin or not sys.stdin.isatty():
+        raise SecretUnavailable(
+            f"prompt:{name} needs a person at a terminal", next_action="use keyring:SERVICE/USER or env:NAME for unattended runs"
+        )
+    return getpass.getpass(f"{name}: ")
+
+
+_LOOKUPS: Mapping[str, Callable[[str, Callable[[str], str] | None], str]] = {
+    "env": _from_env,
+    "file": _from_file,
+    "keyring": _from_keyring,
+    "prompt": _from_prompt,
+}
+_HINTS = {
+    "env": "set the environment variable {0}",
+    "file": "put the secret alone into {0}, readable by you only",
+    "keyring": "store it with: keyring set {0}",
+    "prompt": "answer the question",
+}
+
+
+@dataclass
+class Redactor:
+    """The values seen by this process that no sink may show."""
+
+    _needles: set[str] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, value: str) -> None:
+        """Register a secret value. Values under four characters would redact ordinary text and are ignored."""
+        if len(value) < _SHORTEST:
+            return
+        with self._lock:
+            self._needles |= _forms(value)
+
+    def text(self, text: str) -> str:
+        """The text with every registered value, in every form, replaced by ``<redacted>``."""
+        with self._lock:
+            needles = sorted((n for n in self._needles if n in text), key=len, reverse=True)
+        for needle in needles:
+            text = text.replace(needle, REDACTED)
+        return text
+
+    def value(self, value: Any) -> Any:
+        """The same for JSON-like data: strings inside mappings and sequences are redacted."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, Mapping):
+            return {self.value(k): self.value(v) for k, v in value.items()}
+        if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
+            return [self.value(item) for item in value]
+        return value
+
+
+def _forms(value: str) -> set[str]:
+    forms = {value, json.dumps(value)[1:-1], value.encode("unicode_escape").decode("ascii")}
+    quotable = value.encode("utf-8", "surrogatepass")
+    forms |= {urllib.parse.quote(quotable), urllib.parse.quote(quotable, safe=""), urllib.parse.quote_plus(quotable)}
+    forms |= {"\0".join(value), "\0".join(value) + "\0"}
+    for raw in (quotable, value.encode("utf-16-le", "surrogatepass")):
+        forms |= {raw.hex(), raw.hex().upper()} | _base64_forms(raw)
+    return {form for form in forms if len(form) >= _SHORTEST}
+
+
+def _base64_forms(raw: bytes) -> set[str]:
+    """The base64 text of the bytes alone, and the part of it that every longer base64 text holding them shares."""
+    forms = set()
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        forms.add(encode(raw).decode("ascii"))
+        for offset in range(3):
+            text = encode(b"\0" * offset + raw).decode("ascii")
+            forms.add(text[math.ceil(offset * 8 / 6) : (offset + len(raw)) * 8 // 6])
+    return forms
+
+
+REDACTOR = Redactor()
+
+
+def redact(text: str) -> str:
+    """The text without any secret this process has resolved."""
+    return REDACTOR.text(text)
+
+
+class RedactingFilter(logging.Filter):
+    """A logging filter that redacts message, arguments and traceback text of every record."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg = redact(record.getMessage())
+        record.args = None
+        if record.exc_info and not record.exc_text:
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
+        if record.exc_text:
+            record.exc_text = redact(record.exc_text)
+        return True

@@ -1,0 +1,127 @@
+"""The inventory keeps devices, loses none, and says which field of which device is wrong."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+
+from akslite_ps.errors import UsageError
+from akslite_ps.fleet import Inventory
+from akslite_ps.remoting.endpoint import Device, Endpoint
+from akslite_ps.secrets import SecretRef
+
+
+def make_device(name: str = "press-01", **endpoint: object) -> Device:
+    values = {"host": "127.0.0.9", "username": "PRESS\\admin", "password": "env:PRESS_PASSWORD", **endpoint}
+    return Device(name=name, endpoint=Endpoint.model_validate(values), labels={"site": "hall 3"})
+
+
+def test_a_missing_file_is_an_empty_inventory(tmp_path: Path) -> None:
+    assert Inventory.load(tmp_path / "none.json").list() == ()
+
+
+def test_devices_survive_and_keep_only_a_reference_to_the_password(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "inventory.json"
+    Inventory.load(path).add(make_device("press-02"), make_device("Press-01"))
+
+    again = Inventory.load(path)
+
+    assert [d.name for d in again.list()] == ["Press-01", "press-02"]
+    assert again.get("PRESS-02").endpoint.password == SecretRef("env", "PRESS_PASSWORD")
+    assert json.loads(path.read_text(encoding="utf-8"))["devices"][0]["endpoint"]["password"] == "env:PRESS_PASSWORD"
+
+
+def test_adding_twice_needs_replace_and_writes_nothing_else(tmp_path: Path) -> None:
+    inventory = Inventory.load(tmp_path / "i.json")
+    inventory.add(make_device())
+
+    with pytest.raises(UsageError, match="already"):
+        inventory.add(make_device("press-09"), make_device("PRESS-01"))
+    assert [d.name for d in Inventory.load(inventory.path).list()] == ["press-01"]
+
+    inventory.add(make_device(host="127.0.0.10"), replace=True)
+    assert Inventory.load(inventory.path).get("press-01").endpoint.host == "127.0.0.10"
+
+
+def test_an_unknown_device_suggests_the_close_one(tmp_path: Path) -> None:
+    inventory = Inventory.load(tmp_path / "i.json")
+    inventory.add(make_device())
+
+    with pytest.raises(UsageError) as caught:
+        inventory.get("pres-01")
+    assert "press-01" in str(caught.value.next_action)
+
+
+def test_removing_is_all_or_nothing(tmp_path: Path) -> None:
+    inventory = Inventory.load(tmp_path / "i.json")
+    inventory.add(make_device("a1"), make_device("a2"))
+
+    with pytest.raises(UsageError):
+        inventory.remove("a1", "a3")
+    assert len(Inventory.load(inventory.path)) == 2
+    inventory.remove("a1")
+    assert [d.name for d in Inventory.load(inventory.path).list()] == ["a2"]
+
+
+def test_writers_at_the_same_time_lose_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "i.json"
+    threads = [threading.Thread(target=lambda n=n: Inventory.load(path).add(make_device(f"d{n:02}"))) for n in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(Inventory.load(path)) == 12
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "not JSON"),
+        ("[]", "faults"),
+        ('{"schema_version": 99, "devices": []}', "schema version 99"),
+        ('{"devices": [{"name": "x", "endpoint": {"host": "h", "username": "u", "password": "env:P", "port": 70000}}]}', "port"),
+        ('{"devices": [{"name": "x", "endpoint": {"host": "http://h", "username": "u", "password": "env:P"}}]}', "host"),
+    ],
+)
+def test_a_faulty_file_says_what_is_wrong(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "i.json"
+    path.write_text(text, encoding="utf-8")
+
+    with pytest.raises(UsageError, match=says):
+        Inventory.load(path)
+
+
+def test_a_clear_text_password_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "i.json"
+    path.write_text(
+        '{"devices": [{"name": "x", "endpoint": {"host": "h", "username": "u", "password": "clear-text-canary"}}]}',
+        encoding="utf-8",
+    )
+
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - whatever the error, the value must not be in it
+        Inventory.load(path)
+    assert "clear-text-canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "says"),
+    [
+        ({"auth": "basic"}, "https"),
+        ({"auth": "certificate", "transport": "https"}, "certificate_file"),
+        ({"username": None}, "username"),
+        ({"host": "bad host"}, "host name"),
+        ({"auth": "digest"}, "auth"),
+    ],
+)
+def test_an_endpoint_that_cannot_work_is_refused(endpoint: dict[str, object], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        make_device(**endpoint)
+
+
+def test_ports_follow_the_transport() -> None:
+    assert make_device().endpoint.port == 5985
+    assert make_device(transport="https").endpoint.url == "https://127.0.0.9:5986/wsman"
