@@ -1,0 +1,292 @@
+"""The commands that read or change a device: plan, deploy, resume, status, kubeconfig."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from akslite_ps.cli import views
+from akslite_ps.cli.config import ConfigFile, Distribution, Overrides, checked_distribution
+from akslite_ps.cli.config import load as load_config
+from akslite_ps.cli.device import Name
+from akslite_ps.cli.device import load as load_device
+from akslite_ps.cli.exit_codes import CHANGES, FAILED, OK, for_outcome
+from akslite_ps.cli.output import Json, console, emit, say
+from akslite_ps.errors import AksLiteError, ConfirmationRequired, PlanOutdated, UsageError
+from akslite_ps.home import journal_file
+
+if TYPE_CHECKING:
+    from akslite_ps.aksedge.config import DeploymentConfig
+    from akslite_ps.cluster import ClusterHealth
+    from akslite_ps.operations.plan import Plan, Run
+    from akslite_ps.remoting import Device
+
+_SHORTEST_HASH = 8
+
+AcceptEula = Annotated[
+    bool,
+    typer.Option("--accept-eula", help="You accept the license terms of AKS Edge Essentials; no config file can do that for you."),
+]
+Msi = Annotated[
+    str | None,
+    typer.Option(
+        "--msi", metavar="URL|PATH", help="Installer to use: https URL, share or path on the device; default: the newest."
+    ),
+]
+Unlock = Annotated[
+    str | None,
+    typer.Option("--force-unlock", metavar="TOKEN", help="Take the device's lock from the controller that holds this token."),
+]
+MsiHash = Annotated[str | None, typer.Option("--msi-sha256", metavar="HEX", help="SHA-256 the installer must have.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Put the commands of this module at the top level of ``akslite``."""
+    app.command("plan")(plan)
+    app.command("deploy")(deploy)
+    app.command("resume")(resume)
+    app.command("status")(status)
+    app.command("kubeconfig")(kubeconfig)
+
+
+def plan(
+    name: Name,
+    config: ConfigFile,
+    overrides: Overrides = None,
+    distribution: Distribution = None,
+    msi: Msi = None,
+    msi_sha256: MsiHash = None,
+    accept_eula: AcceptEula = False,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="Exit code 3 where the plan has changes, 0 where the device is as wanted.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Say what a deployment would do on a device. Only reads; changes nothing."""
+    device, desired = load_device(name), load_config(config, overrides)
+    the_plan = _make_plan(device, desired, distribution, msi, msi_sha256, accept_eula=accept_eula or None)
+    emit(_plan_data(the_plan), as_json=as_json, show=lambda: views.plan(the_plan))
+    if the_plan.blocked:
+        raise typer.Exit(FAILED)
+    raise typer.Exit(CHANGES if detailed_exitcode and the_plan.has_changes else OK)
+
+
+def deploy(
+    name: Name,
+    config: ConfigFile,
+    overrides: Overrides = None,
+    distribution: Distribution = None,
+    msi: Msi = None,
+    msi_sha256: MsiHash = None,
+    accept_eula: AcceptEula = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask at a terminal; this flag approves the plan.")] = False,
+    plan_hash: Annotated[
+        str | None, typer.Option("--plan-hash", metavar="HASH", help="Apply only if the plan has this hash, or begins with it.")
+    ] = None,
+    what_if: Annotated[bool, typer.Option("--what-if", help="Show the plan and change nothing.")] = False,
+    windows_exit_codes: Annotated[
+        bool, typer.Option("--windows-exit-codes", help="Exit code 3010 or 1641 where a reboot is due.")
+    ] = False,
+    unlock: Unlock = None,
+    as_json: Json = False,
+) -> None:
+    """Bring a device to a running single-machine cluster: features, reboot, product, deployment, checks.
+
+    The same command again goes on where an interrupted run stopped.
+    """
+    from akslite_ps.cli.progress import TerminalView
+    from akslite_ps.journal import Journal
+    from akslite_ps.operations import apply, find_resumable, resume
+
+    device, desired = load_device(name), load_config(config, overrides)
+    with Journal.open(journal_file()) as journal:
+        unfinished = None if what_if else find_resumable(journal, device.name, "deploy", config=desired.as_data())
+        if unfinished is not None:
+            say(f"going on with run {unfinished.run_id}, which did not end")
+            with TerminalView(quiet=as_json) as view:
+                run = resume(device, journal=journal, run_id=unfinished.run_id, listener=view, force_token=unlock)
+            _finish(run, windows_exit_codes=windows_exit_codes, as_json=as_json)
+        the_plan = _make_plan(device, desired, distribution, msi, msi_sha256, accept_eula=accept_eula)
+        if what_if:
+            emit(_plan_data(the_plan), as_json=as_json, show=lambda: views.plan(the_plan))
+            raise typer.Exit(FAILED if the_plan.blocked else OK)
+        if not as_json:
+            views.plan(the_plan, all_findings=False)
+        _approve(the_plan, plan_hash, yes=yes or as_json)
+        with TerminalView(quiet=as_json) as view:
+            run = apply(the_plan, device, approved_hash=the_plan.hash, journal=journal, listener=view, force_token=unlock)
+    _finish(run, windows_exit_codes=windows_exit_codes, as_json=as_json)
+
+
+def resume(
+    run_id: Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help="The run; default: the newest one that did not end.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="Go on with the newest unfinished run of this device.")] = None,
+    windows_exit_codes: Annotated[
+        bool, typer.Option("--windows-exit-codes", help="Exit code 3010 or 1641 where a reboot is due.")
+    ] = False,
+    unlock: Unlock = None,
+    as_json: Json = False,
+) -> None:
+    """Go on with a run that was interrupted; what already ran on the device is collected, not sent again."""
+    from akslite_ps import operations
+    from akslite_ps.cli.progress import TerminalView
+    from akslite_ps.journal import Journal
+
+    with Journal.open(journal_file()) as journal:
+        if run_id is not None:
+            summary = journal.find_run(run_id)
+        else:
+            waiting = [r for r in journal.runs(device=device, limit=1000) if r.state != "ended"]
+            if not waiting:
+                raise UsageError("there is no run that could go on", next_action="see: akslite runs list")
+            summary = waiting[0]
+        with TerminalView(quiet=as_json) as view:
+            run = operations.resume(
+                load_device(summary.device), journal=journal, run_id=summary.run_id, listener=view, force_token=unlock
+            )
+    _finish(run, windows_exit_codes=windows_exit_codes, as_json=as_json)
+
+
+def status(
+    name: Name,
+    cluster: Annotated[bool, typer.Option("--cluster/--no-cluster", help="Also ask the cluster's Kubernetes API.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Read a device: Windows, product, deployment, nodes and system pods. Changes nothing."""
+    from akslite_ps.operations.status import read
+
+    device = load_device(name)
+    with _reading(device):
+        found = read(device)
+        health, trouble = _cluster_health(device) if cluster and found.state == "deployed" else (None, None)
+
+    def show() -> None:
+        views.status(found)
+        if health is not None:
+            views.health(health)
+        if trouble is not None:
+            say(f"the cluster could not be read: {trouble}", style="yellow")
+
+    data = {**found.model_dump(mode="json"), "cluster": health.to_dict() if health else None}
+    if trouble is not None:
+        data["cluster_error"] = trouble.to_dict()
+    emit(data, as_json=as_json, show=show)
+
+
+def _cluster_health(device: Device) -> tuple[ClusterHealth | None, AksLiteError | None]:
+    from akslite_ps.cluster import Cluster
+
+    try:
+        with Cluster.from_kubeconfig(_fetch_kubeconfig(device), device=device.name) as client:
+            return client.health(), None
+    except AksLiteError as error:
+        return None, error
+
+
+def _fetch_kubeconfig(device: Device) -> str:
+    from akslite_ps.aksedge.ops import ensure_ops, kube_config
+    from akslite_ps.remoting import Session
+
+    with Session.open(device) as session:
+        ensure_ops(session)
+        return kube_config(session)
+
+
+def kubeconfig(
+    name: Name,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write it; default: standard output.")
+    ] = None,
+    merge: Annotated[bool, typer.Option("--merge", help="Add the cluster to the kubeconfig that FILE already holds.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace FILE where it exists.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Fetch the admin kubeconfig of a device's cluster. It is a secret: anybody who has it owns the cluster."""
+    from akslite_ps.cluster import write_kubeconfig
+
+    if output is not None and output.exists() and not (merge or force):
+        raise UsageError(f"{output} exists", next_action="give --merge to add the cluster to it, or --force to replace it")
+    device = load_device(name)
+    with _reading(device):
+        text = _fetch_kubeconfig(device)
+    if output is None:
+        sys.stdout.write(text)
+        return
+    write_kubeconfig(output, text, merge=merge)
+    data = {"device": device.name, "kubeconfig": str(output)}
+    emit(data, as_json=as_json, show=lambda: say(f"written to {output}; try: kubectl --kubeconfig {output} get nodes -o wide"))
+
+
+def _reading(device: Device) -> AbstractContextManager[object]:
+    return console(stderr=True).status(f"reading {device.name} ...")
+
+
+def _make_plan(
+    device: Device,
+    desired: DeploymentConfig,
+    distribution: str | None,
+    msi: str | None,
+    msi_sha256: str | None,
+    *,
+    accept_eula: bool | None,
+) -> Plan:
+    from akslite_ps.operations import MsiSource
+    from akslite_ps.operations import deploy as deployment
+
+    if msi_sha256 and not msi:
+        raise UsageError("--msi-sha256 is given without --msi", next_action="name the installer that must have this hash")
+    kind = checked_distribution(distribution)
+    source = MsiSource.of(msi, sha256=msi_sha256, distribution=kind) if msi else None
+    with _reading(device):
+        return deployment.plan(device, desired, accept_eula=accept_eula, distribution=kind, msi=source)
+
+
+def _approve(the_plan: Plan, wanted: str | None, *, yes: bool) -> None:
+    if wanted is not None:
+        if len(wanted) < _SHORTEST_HASH or not the_plan.hash.startswith(wanted.casefold()):
+            raise PlanOutdated(
+                f"approved was {wanted}, the plan is {the_plan.hash}",
+                device=the_plan.device,
+                attempted="apply the plan",
+                next_action="read the new plan and approve its hash",
+            )
+        return
+    if yes or the_plan.blocked or not the_plan.has_changes or not sys.stdin.isatty():
+        return
+    if not typer.confirm(f"apply this plan to {the_plan.device}?", err=True):
+        raise ConfirmationRequired("not applied", device=the_plan.device, next_action="give --yes to approve without being asked")
+
+
+def _finish(run: Run, *, windows_exit_codes: bool, as_json: bool) -> NoReturn:
+    emit(_run_data(run), as_json=as_json, show=lambda: views.run(run))
+    raise typer.Exit(for_outcome(run.outcome, windows_exit_codes=windows_exit_codes))
+
+
+def _plan_data(the_plan: Plan) -> dict[str, Any]:
+    return {
+        **the_plan.model_dump(mode="json"),
+        "hash": the_plan.hash,
+        "blocked": the_plan.blocked,
+        "has_changes": the_plan.has_changes,
+    }
+
+
+def _run_data(run: Run) -> dict[str, Any]:
+    return {
+        "run_id": run.run_id,
+        "device": run.plan.device,
+        "operation": run.plan.operation,
+        "outcome": run.outcome.value,
+        "finished": run.finished,
+        "plan_hash": run.plan.hash,
+        "started": run.started.isoformat(),
+        "ended": run.ended.isoformat() if run.ended else None,
+        "results": [result.model_dump(mode="json") for result in run.results],
+        "journal": str(journal_file()),
+    }

@@ -1,0 +1,107 @@
+"""What the commands print: Rich tables for people on standard output, or one JSON document.
+
+Messages, progress and errors go to standard error, so that ``--json`` output can be piped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from akslite_ps.errors import AksLiteError
+from akslite_ps.secrets import REDACTOR, redact
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
+
+_PLAIN_WIDTH = 160
+OUTCOME_STYLE = {
+    "ok": "green",
+    "changed": "green",
+    "skipped_condition": "dim",
+    "ok_reboot_soft": "yellow",
+    "ok_reboot_hard": "yellow",
+    "cancelled": "yellow",
+    "unknown": "yellow",
+    "retry_later": "yellow",
+    "warning": "yellow",
+    "info": "cyan",
+    "failed": "red",
+    "unreachable": "red",
+    "timed_out": "red",
+    "error": "red",
+}
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console on the stream as it is now; outside a terminal lines are not folded at 80 columns."""
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() or os.environ.get("COLUMNS") else _PLAIN_WIDTH
+    return Console(file=stream, width=width, highlight=False, soft_wrap=False, legacy_windows=False if width else None)
+
+
+def say(message: str, *, style: str | None = None) -> None:
+    """A line for people, on standard error."""
+    console(stderr=True).print(escape(redact(message)), style=style, soft_wrap=True)
+
+
+def emit_json(data: Any) -> None:
+    """One JSON document on standard output, without any known secret."""
+    sys.stdout.write(json.dumps(REDACTOR.value(data), indent=2, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.flush()
+
+
+def emit(data: Any, *, as_json: bool, show: Callable[[], None]) -> None:
+    """Print ``data`` as JSON, or call ``show`` to print it for people."""
+    if as_json:
+        emit_json(data)
+    else:
+        show()
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
+    """A table on standard output. Cells are text; the words of outcomes and severities are coloured."""
+    grid = Table(
+        title=title, title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False, show_edge=False
+    )
+    for column in columns:
+        grid.add_column(column, overflow="fold")
+    for row in rows:
+        grid.add_row(*(cell(value) for value in row))
+    console().print(grid)
+
+
+def cell(value: object) -> str:
+    """One cell: empty for None, coloured where the text is an outcome or severity."""
+    text = "" if value is None else redact(str(value))
+    style = OUTCOME_STYLE.get(text)
+    return f"[{style}]{escape(text)}[/]" if style else escape(text)
+
+
+def facts(pairs: Mapping[str, object], *, title: str | None = None) -> None:
+    """Names and values, one pair a line; pairs without a value are left out."""
+    grid = Table(title=title, title_justify="left", title_style="bold", show_header=False, box=None, pad_edge=False)
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in pairs.items():
+        if value not in (None, "", ()):
+            grid.add_row(name, cell(value))
+    console().print(grid)
+
+
+def show_error(error: AksLiteError, *, as_json: bool) -> None:
+    """The error for people on standard error and, with ``--json``, as a document on standard output."""
+    if as_json:
+        emit_json(error.to_dict())
+    lines = redact(str(error)).splitlines()
+    err = console(stderr=True)
+    err.print(f"[red bold]error:[/] {escape(lines[0])}", soft_wrap=True)
+    for line in lines[1:]:
+        err.print(escape(line), soft_wrap=True, style="cyan" if line.startswith("  next:") else None)

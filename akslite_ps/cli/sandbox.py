@@ -1,0 +1,136 @@
+"""``akslite sandbox``: simulated devices on this machine, put into the inventory so that every command works on them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from akslite_ps.cli.output import Json, emit, facts, say, table
+from akslite_ps.home import sandbox_dir
+from akslite_ps.secrets import SecretRef
+
+if TYPE_CHECKING:
+    from akslite_ps.remoting import Device
+    from akslite_ps.sandbox import SandboxDevice, SandboxStatus
+
+app = typer.Typer(help="Simulated devices on this machine, behind the real protocols.", no_args_is_help=True)
+
+SANDBOX_LABEL = "sandbox"
+
+
+@app.command("up")
+def up(
+    devices: Annotated[int, typer.Option(min=1, max=1000, help="How many devices there should be.")] = 3,
+    speed: Annotated[float, typer.Option(min=0.1, max=100000, help="How many device seconds pass in one real second.")] = 60.0,
+    free_ports: Annotated[
+        bool,
+        typer.Option("--free-ports", help="Let the system choose ports instead of 5985, 5986 and 6443 on each device's address."),
+    ] = False,
+    prefix: Annotated[str, typer.Option(help="Devices are called PREFIX-01, PREFIX-02, ...")] = "press",
+    address_base: Annotated[str, typer.Option(help="First loopback address; each device gets its own.")] = "127.77.0.0",
+    as_json: Json = False,
+) -> None:
+    """Start the simulated devices (once; more are added) and put them into the inventory."""
+    from akslite_ps import sandbox
+    from akslite_ps.fleet import Inventory
+
+    status = sandbox.up(
+        sandbox_dir(), devices=devices, speed=speed, name_prefix=prefix, address_base=address_base, free_ports=free_ports
+    )
+    Inventory.load().add(*(as_inventory_device(d) for d in status.devices), replace=True)
+    _show(status, as_json=as_json)
+    if not as_json and status.devices:
+        first = status.devices[0].name
+        say(f"the devices are in the inventory; try: akslite device test {first}   or: akslite status {first}")
+
+
+@app.command("status")
+def status_command(as_json: Json = False) -> None:
+    """Show the simulated devices and what state they are in."""
+    from akslite_ps import sandbox
+
+    _show(sandbox.status(sandbox_dir()), as_json=as_json)
+
+
+@app.command("down")
+def down(
+    delete: Annotated[bool, typer.Option("--delete", help="Also forget the devices and their state.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Stop the simulated devices; their state is kept for the next ``up`` unless --delete is given."""
+    from akslite_ps import sandbox
+    from akslite_ps.fleet import Inventory
+
+    before = sandbox.status(sandbox_dir())
+    status = sandbox.down(sandbox_dir(), delete=delete)
+    if delete:
+        inventory = Inventory.load()
+        inventory.remove(*(d.name for d in before.devices if d.name in inventory and _is_simulated(inventory.get(d.name))))
+    _show(status, as_json=as_json)
+
+
+def _is_simulated(device: Device) -> bool:
+    return device.labels.get(SANDBOX_LABEL) == "true"
+
+
+def as_inventory_device(simulated: SandboxDevice) -> Device:
+    """The inventory entry of a simulated device: Negotiate with message encryption over HTTP, password by reference."""
+    from akslite_ps.remoting import Device, Endpoint
+
+    endpoint = Endpoint(
+        host=simulated.address,
+        port=simulated.http_port,
+        username=simulated.username,
+        password=SecretRef("file", str(simulated.password_file)),
+        ca_file=simulated.ca_file,
+    )
+    return Device(name=simulated.name, endpoint=endpoint, labels={SANDBOX_LABEL: "true"})
+
+
+def _show(status: SandboxStatus, *, as_json: bool) -> None:
+    emit(_as_data(status), as_json=as_json, show=lambda: _show_tables(status))
+
+
+def _show_tables(status: SandboxStatus) -> None:
+    facts(
+        {
+            "sandbox": f"running, process {status.pid}, {status.speed:g} device seconds per second"
+            if status.running
+            else "not running",
+            "state kept in": status.directory,
+        }
+    )
+    if status.devices:
+        table(
+            ("DEVICE", "COMPUTER", "ADDRESS", "WINRM", "KUBERNETES", "STATE", "POWER"),
+            (
+                (d.name, d.computer_name, d.address, f"{d.http_port}/{d.https_port}", d.kubernetes_port, d.state, d.power)
+                for d in status.devices
+            ),
+        )
+
+
+def _as_data(status: SandboxStatus) -> dict[str, Any]:
+    return {
+        "running": status.running,
+        "pid": status.pid,
+        "speed": status.speed,
+        "directory": str(status.directory),
+        "devices": [
+            {
+                "name": d.name,
+                "computer_name": d.computer_name,
+                "address": d.address,
+                "http_port": d.http_port,
+                "https_port": d.https_port,
+                "kubernetes_port": d.kubernetes_port,
+                "username": d.username,
+                "password": f"file:{d.password_file}",
+                "ca_file": str(d.ca_file),
+                "state": d.state,
+                "power": d.power,
+            }
+            for d in status.devices
+        ],
+    }

@@ -1,0 +1,131 @@
+"""The real command line in a subprocess, through the whole main job on simulated devices."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SAMPLE = Path(__file__).resolve().parents[1] / "recorded" / "azure-aks-edge" / "aksedge-config.json"
+
+
+class Akslite:
+    """Runs ``akslite`` in a subprocess with a home of its own."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.env = {**os.environ, "AKSLITE_HOME": str(home), "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
+
+    def __call__(self, *arguments: str | Path, code: int = 0, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        result = subprocess.run(
+            [sys.executable, "-m", "akslite_ps.cli", *(str(a) for a in arguments)],
+            env=self.env,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            input=stdin if stdin is not None else "",
+            timeout=240,
+        )
+        assert result.returncode == code, f"exit code {result.returncode}\n{result.stdout}\n{result.stderr}"
+        assert "Traceback" not in result.stdout + result.stderr
+        return result
+
+    def json(self, *arguments: str | Path, code: int = 0) -> Any:
+        return json.loads(self(*arguments, "--json", code=code).stdout)
+
+
+@pytest.fixture(scope="module")
+def akslite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Akslite]:
+    """Three simulated devices started by the command itself, stopped at the end."""
+    command = Akslite(tmp_path_factory.mktemp("home"))
+    port_safe = f"127.{os.getpid() % 200 + 20}.{os.getpid() // 200 % 250}.0"
+    command("sandbox", "up", "--devices", "3", "--speed", "400", "--free-ports", "--address-base", port_safe)
+    try:
+        yield command
+    finally:
+        command("sandbox", "down", "--delete")
+
+
+def test_the_whole_path_from_bare_windows_to_a_running_cluster(akslite: Akslite, tmp_path: Path) -> None:
+    deploy = ("press-01", "--config", SAMPLE, "--set", "Network.InternetDisabled=true")
+
+    assert [d["state"] for d in akslite.json("sandbox", "status")["devices"]] == ["bare", "bare", "bare"]
+    assert akslite.json("device", "test", "press-01")["ok"] is True
+    plan = akslite.json("plan", *deploy, "--detailed-exitcode", code=3)
+    assert [s["id"] for s in plan["steps"] if s["needed"]][:3] == ["prepare.features", "prepare.reboot", "install.msi"]
+
+    run = akslite.json("deploy", *deploy, "--accept-eula")
+
+    assert run["outcome"] == "changed"
+    assert {r["outcome"] for r in run["results"]} <= {"ok", "changed"}
+    status = akslite.json("status", "press-01")
+    assert status["deployment"] is True
+    assert [n["ready"] for n in status["cluster"]["nodes"]] == [True]
+    assert akslite.json("plan", *deploy, "--detailed-exitcode")["has_changes"] is False
+    assert akslite.json("deploy", *deploy, "--accept-eula")["outcome"] == "ok"
+
+    runs = akslite.json("runs", "list", "--device", "press-01")
+    assert run["run_id"] in [r["run_id"] for r in runs]
+    shown = akslite.json("runs", "show", run["run_id"])
+    assert shown["intact"] is True
+    kinds = [r["kind"] for r in shown["rows"] if r["step_id"] == "deploy.create"]
+    assert kinds.index("intent") < kinds.index("sent") < kinds.index("result")
+
+    kubeconfig = tmp_path / "kubeconfig"
+    akslite("kubeconfig", "press-01", "-o", kubeconfig)
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        pytest.skip("the rest needs kubectl")
+    nodes = subprocess.run(
+        [kubectl, "--kubeconfig", kubeconfig, "get", "nodes", "-o", "wide"], capture_output=True, text=True, timeout=60, check=True
+    ).stdout
+    assert "press-01-ledge" in nodes
+    assert " Ready " in nodes
+
+
+def test_bad_input_is_one_message_with_the_right_exit_code(akslite: Akslite, tmp_path: Path) -> None:
+    device = ("press-02", "--config", SAMPLE)
+    missing_arc = akslite("deploy", *device, "--accept-eula", code=2)
+    assert "Arc" in missing_arc.stderr
+    assert "InternetDisabled" in missing_arc.stderr
+    no_eula = akslite("deploy", *device, "--set", "Network.InternetDisabled=true", code=2)
+    assert "--accept-eula" in no_eula.stderr
+    assert "press-01" in akslite("status", "pres-01", code=2).stderr
+    faulty = tmp_path / "faulty.json"
+    faulty.write_text(SAMPLE.read_text().replace('"CpuCount": 4', '"CpuCount": "four", "Cpus": 1'), encoding="utf-8")
+    issues = akslite.json("config", "check", faulty, code=2)["issues"]
+    assert {"Machines[0].LinuxNode.CpuCount", "Machines[0].LinuxNode.Cpus"} <= {i["path"] for i in issues}
+    k8s = akslite.json("config", "check", SAMPLE, "--distribution", "K8s", code=2)["issues"]
+    assert "Network.NetworkPlugin" in {i["path"] for i in k8s}
+
+    host = next(d["address"] for d in akslite.json("sandbox", "status")["devices"] if d["name"] == "press-02")
+    port = next(d["http_port"] for d in akslite.json("sandbox", "status")["devices"] if d["name"] == "press-02")
+    akslite.env["WRONG_PASSWORD"] = "not-the-password"
+    akslite(
+        "device",
+        "add",
+        "wrong",
+        "--host",
+        host,
+        "--port",
+        str(port),
+        "--username",
+        "PRESS-02\\aksadmin",
+        "--password",
+        "env:WRONG_PASSWORD",
+    )
+    refused = akslite("status", "wrong", code=4)
+    assert "wrong" in refused.stderr
+    assert "not-the-password" not in refused.stderr + refused.stdout
+    akslite("device", "add", "gone", "--host", "no-such-host.invalid", "--username", "u", "--password", "env:WRONG_PASSWORD")
+    assert "no-such-host.invalid" in akslite("status", "gone", code=5).stderr
+    akslite("device", "add", "closed", "--host", host, "--port", "1", "--username", "u", "--password", "env:WRONG_PASSWORD")
+    assert "next:" in akslite("status", "closed", code=5).stderr
+    assert akslite.json("runs", "list", "--device", "press-02") == []
