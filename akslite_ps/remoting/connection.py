@@ -1,0 +1,209 @@
+"""One HTTP connection to a device's WinRM service: endpoint in, pypsrp's WSMan out, made fit for a bad network.
+
+Used by ``remoting.pool``. Adds to pypsrp: a connection that broke is rebuilt before anything is sent on it
+(encryption belongs to one TCP connection), and a Receive that got no answer is repeated to the letter, so
+that the device can give the answer it kept. Repeats nothing else.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import xml.etree.ElementTree as ET
+from typing import Any
+
+import requests
+from pypsrp._pool_manager import DisableNewConnectionsContext, NewConnectionDisabled
+from pypsrp.encryption import WinRMEncryption
+from pypsrp.exceptions import WinRMError, WinRMTransportError
+from pypsrp.wsman import NAMESPACES, OptionSet, SelectorSet, WSMan, WSManAction, _TransportHTTP
+from requests.auth import HTTPBasicAuth
+
+from akslite_ps.remoting.endpoint import Device, Endpoint
+from akslite_ps.remoting.faults import STILL_PENDING
+
+_ANSWER_MARGIN_S = 10.0
+_SOAP = "application/soap+xml;charset=UTF-8"
+_FAULT_STATUS = 500
+
+
+class Connection(WSMan):
+    """A WSMan client for one device. Not for two threads at once: messages are encrypted in sequence.
+
+    Args:
+        device: The device; its endpoint says how.
+        password: The resolved password, None for Kerberos tickets and certificates.
+        session_id: Session id of the WSMan header; a second connection of the same client repeats the first one's.
+    """
+
+    def __init__(self, device: Device, password: str | None, *, session_id: str | None = None) -> None:
+        arguments = _arguments(device.endpoint, password)
+        super().__init__(operation_timeout=device.endpoint.operation_timeout_s, **arguments)
+        self.transport: Transport = Transport(**arguments)
+        self.session_id = session_id or self.session_id
+        self._unanswered: dict[bytes, tuple[str, bytes]] = {}
+
+    def receive(
+        self,
+        resource_uri: str,
+        resource: ET.Element,
+        option_set: OptionSet | None = None,
+        selector_set: SelectorSet | None = None,
+        timeout: int | None = None,
+    ) -> ET.Element:
+        """One Receive. Where the last one for the same target got no answer, that one is repeated to the letter."""
+        target = ET.tostring(resource)
+        message_id, message = self._unanswered.get(target) or self._envelope(
+            WSManAction.RECEIVE, resource_uri, resource, option_set, selector_set, timeout
+        )
+        self._unanswered[target] = (message_id, message)
+        wait_s = timeout + _ANSWER_MARGIN_S if timeout else self.transport.read_timeout
+        try:
+            reply = self.transport.send(message, timeout=(self.transport.connection_timeout, wait_s))
+        except WinRMTransportError as error:
+            if error.code != _FAULT_STATUS or not error.response_text:
+                raise
+            fault = self._parse_wsman_fault(error.response_text)
+            if fault.code != STILL_PENDING:
+                del self._unanswered[target]
+            raise fault from None
+        envelope = ET.fromstring(reply)  # noqa: S314 - expat bounds entity expansion; the device is authenticated
+        del self._unanswered[target]
+        relates_to = envelope.findtext("s:Header/wsa:RelatesTo", namespaces=NAMESPACES)
+        body = envelope.find("s:Body", namespaces=NAMESPACES)
+        if relates_to != message_id or body is None:
+            raise WinRMError(f"the answer relates to {relates_to}, the request was {message_id}")
+        return body
+
+    def reset(self) -> None:
+        """Drop the TCP connection with its authentication and encryption; the next request builds them anew."""
+        self.transport.reset()
+
+    def _envelope(
+        self,
+        action: str,
+        resource_uri: str,
+        resource: ET.Element,
+        option_set: OptionSet | None,
+        selector_set: SelectorSet | None,
+        timeout: int | None,
+    ) -> tuple[str, bytes]:
+        message_id, header = self._create_header(action, resource_uri, option_set, selector_set, timeout)
+        envelope = ET.Element(f"{{{NAMESPACES['s']}}}Envelope")
+        envelope.append(header)
+        ET.SubElement(envelope, f"{{{NAMESPACES['s']}}}Body").append(resource)
+        return f"uuid:{message_id}", ET.tostring(envelope, encoding="utf-8")
+
+
+class Transport(_TransportHTTP):
+    """pypsrp's HTTP transport that never leaves a broken connection behind."""
+
+    def send(
+        self,
+        message: bytes,
+        *,
+        retries_on_read_timeout: int = 0,
+        timeout: float | tuple[float, float] | None = None,
+    ) -> bytes:
+        """Send one message and return the answer; sent once, whatever ``retries_on_read_timeout`` says.
+
+        Whatever breaks the exchange, an interrupt included, drops the connection before it is raised.
+        """
+        try:
+            if self.encryption is not None:
+                try:
+                    with DisableNewConnectionsContext():
+                        return self._exchange(message, timeout)
+                except NewConnectionDisabled:
+                    # The device closed the idle connection. Nothing was sent yet, and on a new one the old
+                    # encryption would not be understood.
+                    self.reset()
+            return self._exchange(message, timeout)
+        except WinRMTransportError as error:
+            if error.code != _FAULT_STATUS:
+                self.reset()
+            raise
+        except BaseException:
+            self.reset()
+            raise
+
+    def reset(self) -> None:
+        """Forget connection, authentication and encryption."""
+        session, self.session, self.encryption = self.session, None, None
+        if session is None:
+            return
+        for adapter in session.adapters.values():
+            manager = getattr(adapter, "poolmanager", None)
+            if manager is not None:
+                # Closing the session only drops the pools; their sockets would stay open as long as a
+                # traceback refers to them.
+                for key in manager.pools.keys():  # noqa: SIM118 - not a dict; iterating it is refused
+                    manager.pools[key].close()
+        session.close()
+
+    def close(self) -> None:
+        """The same as :meth:`reset`."""
+        self.reset()
+
+    def _exchange(self, message: bytes, timeout: float | tuple[float, float] | None) -> bytes:
+        session = self.session = self.session or self._build_session()
+        if not self.wrap_required:
+            return self._post(session, message, _SOAP, timeout)
+        encryption = self.encryption = self.encryption or self._log_in(session, timeout)
+        content_type, payload = encryption.wrap_message(message)
+        return self._post(
+            session, payload, f'{content_type};protocol="{encryption.protocol}";boundary="Encrypted Boundary"', timeout
+        )
+
+    def _log_in(self, session: requests.Session, timeout: float | tuple[float, float] | None) -> WinRMEncryption:
+        self._post(session, b"", None, timeout)
+        authentication: Any = session.auth
+        contexts = getattr(authentication, "contexts", {})
+        context = contexts[next(iter(contexts))]
+        protocol = WinRMEncryption.SPNEGO
+        if self.auth == "credssp":
+            protocol = WinRMEncryption.CREDSSP
+        elif context.response_auth_header == "kerberos":
+            protocol = WinRMEncryption.KERBEROS
+        return WinRMEncryption(context, protocol)
+
+    def _post(
+        self, session: requests.Session, payload: bytes, content_type: str | None, timeout: float | tuple[float, float] | None
+    ) -> bytes:
+        headers = {"Content-Type": content_type} if content_type else None
+        request = session.prepare_request(requests.Request("POST", self.endpoint, data=payload, headers=headers))
+        return self._send_request(request, timeout=timeout)
+
+    def _build_session(self) -> requests.Session:
+        session = super()._build_session()
+        # pypsrp has taken proxies and CA bundle from the environment; asking it again for each request would
+        # also look for credentials in a .netrc file.
+        session.trust_env = False
+        return session
+
+    def _build_auth_basic(self, session: requests.Session) -> None:
+        session.auth = HTTPBasicAuth((self.username or "").encode(), (self.password or "").encode())
+
+
+def is_loopback(host: str) -> bool:
+    """True for this machine's own addresses: never reached through a proxy."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.casefold().rstrip(".") == "localhost"
+
+
+def _arguments(endpoint: Endpoint, password: str | None) -> dict[str, Any]:
+    return {
+        "server": endpoint.host,
+        "port": endpoint.port,
+        "username": endpoint.username,
+        "password": password,
+        "ssl": endpoint.transport == "https",
+        "auth": endpoint.auth,
+        "cert_validation": str(endpoint.ca_file) if endpoint.ca_file else True,
+        "connection_timeout": endpoint.connect_timeout_s,
+        "read_timeout": endpoint.operation_timeout_s + _ANSWER_MARGIN_S,
+        "no_proxy": is_loopback(endpoint.host),
+        "certificate_pem": str(endpoint.certificate_file) if endpoint.certificate_file else None,
+        "certificate_key_pem": str(endpoint.certificate_key_file) if endpoint.certificate_key_file else None,
+    }
