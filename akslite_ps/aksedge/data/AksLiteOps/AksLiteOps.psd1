@@ -1,0 +1,22 @@
+@{
+    RootModule           = 'AksLiteOps.psm1'
+    ModuleVersion        = '0.1.0'
+    GUID                 = '6f0c2c5e-6d52-4b1f-9a3e-0c8a4b7f2d19'
+    Author               = 'akslite-ps'
+    CompanyName          = 'akslite-ps'
+    Copyright            = 'MIT License'
+    Description          = 'What akslite-ps needs on a device besides the product''s own cmdlets: facts about the host, host features, installation, restart, kubeconfig.'
+    PowerShellVersion    = '5.1'
+    CompatiblePSEditions = @('Desktop', 'Core')
+    FunctionsToExport    = @(
+        'Enable-AksLiteHostFeatures'
+        'Get-AksLiteBootTime'
+        'Get-AksLiteFacts'
+        'Get-AksLiteKubeConfig'
+        'Install-AksLiteMsi'
+        'Request-AksLiteReboot'
+    )
+    CmdletsToExport      = @()
+    VariablesToExport    = @()
+    AliasesToExport      = @()
+}

@@ -1,0 +1,596 @@
+# What akslite-ps needs on a device besides the product's own cmdlets.
+#
+# Runs in Windows PowerShell 5.1. On a restricted (JEA) endpoint these functions are the trust boundary: they run in
+# full language for callers who have none. So every parameter is validated, every command is called by its module's
+# or file's full name, and no text is ever turned into code.
+
+Set-StrictMode -Version 3.0
+
+$script:HostFeatures = 'Microsoft-Hyper-V', 'Microsoft-Hyper-V-Management-PowerShell', 'Microsoft-Hyper-V-Hypervisor'
+$script:OpenSshCapability = 'OpenSSH.Client~~~~0.0.1.0'
+$script:UninstallKey = 'SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall'
+$script:IsWindowsHost = $env:OS -eq 'Windows_NT'
+$script:WindowsActivation = '55c92734-d682-4d71-983e-d6ec3f16059f'
+$script:MegabytesPerProgress = 4
+
+# -- shared by the functions below ----------------------------------------------------------------------------------
+
+function New-Fault {
+    # An error record with an id that the caller's side knows.
+    param([string] $Message, [string] $Id, [string] $Category = 'InvalidOperation', [object] $Target = $null)
+
+    $exception = [System.InvalidOperationException]::new($Message)
+    [System.Management.Automation.ErrorRecord]::new($exception, $Id, $Category, $Target)
+}
+
+function Read-Fact {
+    # One fact, or the default where this host does not tell it.
+    param([scriptblock] $Reader, [object] $Default = $null)
+
+    $fact = $null
+    try { $fact = & $Reader }
+    catch { Microsoft.PowerShell.Utility\Write-Verbose "a fact could not be read: $($_.Exception.Message)" }
+    if ($null -eq $fact) { $Default } else { $fact }
+}
+
+function Open-MachineKey {
+    # A key of the machine's registry as 64-bit programs see it, or nothing.
+    param([string] $Path)
+
+    $machine = [Microsoft.Win32.RegistryKey]::OpenBaseKey('LocalMachine', 'Registry64')
+    try { $machine.OpenSubKey($Path) } finally { $machine.Dispose() }
+}
+
+function Read-RegistryValue {
+    param([string] $Path, [string] $Name)
+
+    $key = Open-MachineKey $Path
+    if ($key) {
+        try { $key.GetValue($Name) } finally { $key.Dispose() }
+    }
+}
+
+function Get-SystemTool {
+    # Full path of a program of Windows, never one found on PATH.
+    param([string] $Name)
+
+    [System.IO.Path]::Combine($env:windir, 'System32', $Name)
+}
+
+function New-WorkFolder {
+    # A new folder that only administrators, SYSTEM and the caller can open. Below the Windows folder, because
+    # elsewhere an unprivileged user could have made the parent first and would own what is put into it.
+    $base = if ($env:windir) { [System.IO.Path]::Combine($env:windir, 'AksLiteTemp') } else { [System.IO.Path]::GetTempPath() }
+    $path = [System.IO.Path]::Combine($base, [guid]::NewGuid().ToString('N'))
+    $null = [System.IO.Directory]::CreateDirectory($path)
+    if ($script:IsWindowsHost) {
+        $acl = [System.Security.AccessControl.DirectorySecurity]::new()
+        $acl.SetAccessRuleProtection($true, $false)
+        $caller = [System.Security.Principal.WindowsIdentity]::GetCurrent().User
+        foreach ($identity in $caller, [System.Security.Principal.SecurityIdentifier]'S-1-5-18', [System.Security.Principal.SecurityIdentifier]'S-1-5-32-544') {
+            $acl.AddAccessRule([System.Security.AccessControl.FileSystemAccessRule]::new(
+                    $identity, 'FullControl', 'ContainerInherit, ObjectInherit', 'None', 'Allow'))
+        }
+        Microsoft.PowerShell.Security\Set-Acl -LiteralPath $path -AclObject $acl -ErrorAction Stop
+    }
+    $path
+}
+
+function Remove-WorkFolder {
+    param([string] $Path)
+
+    if ($Path -and [System.IO.Directory]::Exists($Path)) {
+        Microsoft.PowerShell.Management\Remove-Item -LiteralPath $Path -Recurse -Force -ErrorAction SilentlyContinue
+    }
+}
+
+# -- facts ----------------------------------------------------------------------------------------------------------
+
+function Get-PendingRebootReason {
+    $markers = [ordered]@{
+        'component servicing' = 'SOFTWARE\Microsoft\Windows\CurrentVersion\Component Based Servicing\RebootPending'
+        'Windows Update'      = 'SOFTWARE\Microsoft\Windows\CurrentVersion\WindowsUpdate\Auto Update\RebootRequired'
+    }
+    foreach ($reason in $markers.Keys) {
+        if (Read-Fact { Open-MachineKey $markers[$reason] }) { $reason }
+    }
+    $names = 'SYSTEM\CurrentControlSet\Control\ComputerName'
+    if (Read-Fact { Read-RegistryValue 'SYSTEM\CurrentControlSet\Control\Session Manager' 'PendingFileRenameOperations' }) { 'file renames' }
+    $active = Read-Fact { Read-RegistryValue "$names\ActiveComputerName" 'ComputerName' }
+    $next = Read-Fact { Read-RegistryValue "$names\ComputerName" 'ComputerName' }
+    if ($active -and $next -and $active -ne $next) { 'computer name' }
+}
+
+function Get-FeatureState {
+    # Names and states of the host features; one that this edition does not have is left out.
+    $states = @{}
+    foreach ($name in $script:HostFeatures) {
+        $feature = Read-Fact { Dism\Get-WindowsOptionalFeature -Online -FeatureName $name -ErrorAction Stop }
+        if ($feature) { $states[$name] = $feature.State.ToString() }
+    }
+    $states
+}
+
+function Get-OpenSshState {
+    $capability = Read-Fact { Dism\Get-WindowsCapability -Online -Name 'OpenSSH.Client*' -LimitAccess -ErrorAction Stop }
+    if ($capability) { return @($capability)[0].State.ToString() }
+    if (-not $script:IsWindowsHost) { return $null }
+    if ([System.IO.File]::Exists((Get-SystemTool 'OpenSSH\ssh.exe'))) { 'Installed' } else { 'NotPresent' }
+}
+
+function Get-InstalledProduct {
+    # Name, version and folder of the installed product, or nothing.
+    $products = Open-MachineKey $script:UninstallKey
+    if (-not $products) { return }
+    try {
+        foreach ($id in $products.GetSubKeyNames()) {
+            $entry = $products.OpenSubKey($id)
+            if (-not $entry) { continue }
+            try {
+                $name = [string] $entry.GetValue('DisplayName')
+                if ($name -notmatch '^AKS Edge Essentials - (K[38]s)') { continue }
+                $folder = [string] $entry.GetValue('InstallLocation')
+                return [pscustomobject]@{
+                    Name         = $name
+                    Version      = [string] $entry.GetValue('DisplayVersion')
+                    Distribution = $Matches[1]
+                    Folder       = if ($folder) { $folder.TrimEnd('\') } else { [System.IO.Path]::Combine($env:ProgramFiles, 'AksEdge') }
+                }
+            }
+            finally { $entry.Dispose() }
+        }
+    }
+    finally { $products.Dispose() }
+}
+
+function Find-NodeDisk {
+    # The virtual disk of a Linux node below a folder, or nothing.
+    param([string] $Folder)
+
+    if ($Folder -and [System.IO.Directory]::Exists($Folder)) {
+        [System.IO.Directory]::GetFiles($Folder, '*ledge.vhdx', [System.IO.SearchOption]::AllDirectories)
+    }
+}
+
+function Test-Deployment {
+    param([object] $Product, [string[]] $NodeDisks)
+
+    if (-not $Product) { return $false }
+    Read-Fact { [bool] (AksEdge\Test-AksEdgeDeployment -ErrorAction Stop) } -Default ([bool] $NodeDisks)
+}
+
+function Get-SessionLanguageMode {
+    # The language of the session that called, not of this module, which always has the full one.
+    $mode = Read-Fact { [System.Management.Automation.Runspaces.Runspace]::DefaultRunspace.SessionStateProxy.LanguageMode }
+    if ($null -eq $mode) {
+        $mode = Read-Fact { [System.Management.Automation.Runspaces.Runspace]::DefaultRunspace.InitialSessionState.LanguageMode }
+    }
+    if ($null -ne $mode) { $mode.ToString() } else { $null }
+}
+
+function Test-Elevation {
+    $principal = [System.Security.Principal.WindowsPrincipal]::new([System.Security.Principal.WindowsIdentity]::GetCurrent())
+    $principal.IsInRole([System.Security.Principal.WindowsBuiltInRole]::Administrator)
+}
+
+function Test-Activation {
+    $filter = "ApplicationID='$script:WindowsActivation' AND PartialProductKey IS NOT NULL"
+    $licences = CimCmdlets\Get-CimInstance -ClassName SoftwareLicensingProduct -Filter $filter -Property LicenseStatus -ErrorAction Stop
+    $licensed = 1
+    foreach ($licence in $licences) { if ($licence.LicenseStatus -eq $licensed) { return $true } }
+    $false
+}
+
+function Get-AksLiteFacts {
+    <#
+    .SYNOPSIS
+    Tells what this Windows host is and has: system, hardware, features, product, pending reboot.
+    .OUTPUTS
+    One object. A fact that cannot be read is null.
+    #>
+    [CmdletBinding(PositionalBinding = $false)]
+    param()
+
+    $system = Read-Fact { CimCmdlets\Get-CimInstance -ClassName Win32_OperatingSystem -ErrorAction Stop }
+    $computer = Read-Fact { CimCmdlets\Get-CimInstance -ClassName Win32_ComputerSystem -ErrorAction Stop }
+    $processors = @(Read-Fact { CimCmdlets\Get-CimInstance -ClassName Win32_Processor -ErrorAction Stop })
+    $adapters = @(Read-Fact { CimCmdlets\Get-CimInstance -ClassName Win32_NetworkAdapterConfiguration -Filter 'IPEnabled=TRUE' -ErrorAction Stop })
+    $disk = Read-Fact { CimCmdlets\Get-CimInstance -ClassName Win32_LogicalDisk -Filter "DeviceID='$env:SystemDrive'" -ErrorAction Stop }
+    $windows = 'SOFTWARE\Microsoft\Windows NT\CurrentVersion'
+    $hypervisor = Read-Fact { [bool] $computer.HypervisorPresent }
+    $features = Get-FeatureState
+    $reasons = @(Get-PendingRebootReason)
+    if ($features.Values -contains 'EnablePending') { $reasons += 'Windows features' }
+    $product = Read-Fact { Get-InstalledProduct }
+    $productName, $productVersion, $distribution, $folder = $null, $null, $null, $null
+    if ($product) {
+        $productName, $productVersion = $product.Name, $product.Version
+        $distribution, $folder = $product.Distribution, $product.Folder
+    }
+    $nodeDisks = @(Read-Fact { Find-NodeDisk $folder })
+
+    $gateway = $null
+    $addresses = @()
+    foreach ($adapter in $adapters) {
+        if (-not $adapter) { continue }
+        foreach ($address in @($adapter.IPAddress)) { if ($address -match '^\d+(\.\d+){3}$') { $addresses += $address } }
+        foreach ($router in @($adapter.DefaultIPGateway)) {
+            if (-not $gateway -and $router -match '^\d+(\.\d+){3}$' -and $router -ne '0.0.0.0') { $gateway = $router }
+        }
+    }
+
+    [pscustomobject]@{
+        ComputerName                  = [System.Environment]::MachineName
+        OsCaption                     = Read-Fact { $system.Caption }
+        OsEdition                     = Read-Fact { Read-RegistryValue $windows 'EditionID' }
+        OsVersion                     = Read-Fact { $system.Version }
+        OsBuild                       = Read-Fact { [int] $system.BuildNumber }
+        OsInstallationType            = Read-Fact { (Read-RegistryValue $windows 'InstallationType') -replace '^Server.*', 'Server' }
+        UiLanguage                    = [System.Globalization.CultureInfo]::InstalledUICulture.Name
+        Architecture                  = $env:PROCESSOR_ARCHITECTURE
+        LogicalProcessors             = Read-Fact { [int] $computer.NumberOfLogicalProcessors }
+        TotalMemoryMB                 = Read-Fact { [int] [math]::Round($computer.TotalPhysicalMemory / 1MB) }
+        FreeMemoryMB                  = Read-Fact { [int] [math]::Floor($system.FreePhysicalMemory / 1KB) }
+        SystemDrive                   = $env:SystemDrive
+        FreeDiskGB                    = Read-Fact { [double] [math]::Round($disk.FreeSpace / 1GB, 1) }
+        # Under a hypervisor the processor no longer reports the firmware's setting, which then must have been on.
+        VirtualizationFirmwareEnabled = Read-Fact { $hypervisor -or ($processors.VirtualizationFirmwareEnabled -contains $true) }
+        HypervisorPresent             = $hypervisor
+        DefaultGateway                = $gateway
+        Ip4Addresses                  = [string[]] $addresses
+        BootTime                      = Read-Fact { $system.LastBootUpTime.ToUniversalTime() }
+        LocalTime                     = [datetime]::Now
+        PendingReboot                 = $reasons.Count -gt 0
+        PendingRebootReasons          = [string[]] $reasons
+        HostFeatures                  = $features
+        OpenSshClient                 = Get-OpenSshState
+        PowerShellVersion             = $PSVersionTable.PSVersion.ToString()
+        LanguageMode                  = Get-SessionLanguageMode
+        ProductName                   = $productName
+        ProductVersion                = $productVersion
+        Distribution                  = $distribution
+        DeploymentExists              = Test-Deployment $product $nodeDisks
+        InstallDir                    = $folder
+        VhdxDir                       = if ($nodeDisks) { [System.IO.Path]::GetDirectoryName($nodeDisks[0]) } else { $folder }
+        IsElevated                    = Read-Fact { Test-Elevation }
+        Activated                     = Read-Fact { Test-Activation }
+    }
+}
+
+function Get-AksLiteBootTime {
+    <#
+    .SYNOPSIS
+    Tells when Windows started last, in UTC.
+    #>
+    [CmdletBinding(PositionalBinding = $false)]
+    [OutputType([datetime])]
+    param()
+
+    $system = CimCmdlets\Get-CimInstance -ClassName Win32_OperatingSystem -Property LastBootUpTime -ErrorAction Stop
+    $system.LastBootUpTime.ToUniversalTime()
+}
+
+# -- host features --------------------------------------------------------------------------------------------------
+
+function Enable-AksLiteHostFeatures {
+    <#
+    .SYNOPSIS
+    Switches on the Hyper-V features and the OpenSSH client and switches sleep off, without restarting.
+    .OUTPUTS
+    Changed (names of what was switched on) and RebootRequired.
+    #>
+    [CmdletBinding(PositionalBinding = $false)]
+    param()
+
+    $activity = 'Enabling host features'
+    $changed = @()
+    $reboot = $false
+    $done = 0
+    $total = $script:HostFeatures.Count + 2
+    $states = Get-FeatureState
+    foreach ($name in $script:HostFeatures) {
+        Microsoft.PowerShell.Utility\Write-Progress -Activity $activity -Status $name -PercentComplete (100 * $done / $total)
+        $done += 1
+        if (-not $states.ContainsKey($name) -or $states[$name] -eq 'Enabled') { continue }
+        if ($states[$name] -eq 'EnablePending') { $reboot = $true; continue }
+        $result = Dism\Enable-WindowsOptionalFeature -Online -FeatureName $name -All -NoRestart -WarningAction SilentlyContinue -ErrorAction Stop
+        $changed += $name
+        if ($result.RestartNeeded) { $reboot = $true }
+    }
+
+    Microsoft.PowerShell.Utility\Write-Progress -Activity $activity -Status 'OpenSSH client' -PercentComplete (100 * $done / $total)
+    $fault = $null
+    if ((Get-OpenSshState) -ne 'Installed') {
+        try {
+            $result = Dism\Add-WindowsCapability -Online -Name $script:OpenSshCapability -ErrorAction Stop
+            $changed += 'OpenSSH.Client'
+            if ($result.RestartNeeded) { $reboot = $true }
+        }
+        catch {
+            $fault = New-Fault "the OpenSSH client could not be added ($($_.Exception.Message)); offline it needs a features-on-demand source" 'OpenSshClientMissing' 'ResourceUnavailable'
+        }
+    }
+
+    Microsoft.PowerShell.Utility\Write-Progress -Activity $activity -Status 'Power settings' -PercentComplete (100 * ($total - 1) / $total)
+    foreach ($setting in 'standby-timeout-ac', 'standby-timeout-dc', 'hibernate-timeout-ac', 'hibernate-timeout-dc') {
+        $null = & (Get-SystemTool 'powercfg.exe') '/change' $setting '0'
+    }
+    Microsoft.PowerShell.Utility\Write-Progress -Activity $activity -Completed
+
+    [pscustomobject]@{ Changed = [string[]] $changed; RebootRequired = $reboot }
+    if ($fault) { $PSCmdlet.WriteError($fault) }
+}
+
+# -- installation ---------------------------------------------------------------------------------------------------
+
+function Open-Download {
+    # The response of an https address. Redirections are followed here, so that none can lead to plain http.
+    param([uri] $Address)
+
+    $tls12 = [System.Net.SecurityProtocolType] 3072
+    [System.Net.ServicePointManager]::SecurityProtocol = [System.Net.ServicePointManager]::SecurityProtocol -bor $tls12
+    foreach ($hop in 1..10) {
+        if ($Address.Scheme -ne 'https') { throw (New-Fault "the address leads to $($Address.Scheme), which is not protected" 'InsecureAddress' 'SecurityError') }
+        $request = [System.Net.HttpWebRequest] [System.Net.WebRequest]::Create($Address)
+        $request.AllowAutoRedirect = $false
+        $request.Timeout = 60000
+        $request.ReadWriteTimeout = 60000
+        $response = $request.GetResponse()
+        if ([int] $response.StatusCode -lt 300) { return $response }
+        $next = $response.Headers['Location']
+        $response.Close()
+        if (-not $next) { throw (New-Fault "the server answered $([int] $response.StatusCode) and no address" 'DownloadFailed' 'ConnectionError') }
+        $Address = [uri]::new($Address, $next)
+    }
+    throw (New-Fault 'the address redirects in a circle' 'DownloadFailed' 'ConnectionError')
+}
+
+function Copy-Stream {
+    # Copies with progress and returns the SHA-256 of what was copied, in lower case.
+    param([System.IO.Stream] $From, [string] $Path, [long] $Length, [string] $Activity)
+
+    $hash = [System.Security.Cryptography.SHA256]::Create()
+    $target = [System.IO.File]::Create($Path)
+    try {
+        $buffer = [byte[]]::new(1MB)
+        [long] $done = 0
+        [long] $shown = 0
+        while (($count = $From.Read($buffer, 0, $buffer.Length)) -gt 0) {
+            $target.Write($buffer, 0, $count)
+            $null = $hash.TransformBlock($buffer, 0, $count, $null, 0)
+            $done += $count
+            if ($done - $shown -ge $script:MegabytesPerProgress * 1MB) {
+                $shown = $done
+                $progress = @{ Activity = $Activity; Status = '{0:n0} MB' -f ($done / 1MB) }
+                if ($Length -gt 0) {
+                    $progress.Status = '{0:n0} of {1:n0} MB' -f ($done / 1MB), ($Length / 1MB)
+                    $progress.PercentComplete = [math]::Min(100, [int] (100 * $done / $Length))
+                }
+                Microsoft.PowerShell.Utility\Write-Progress @progress
+            }
+        }
+        $null = $hash.TransformFinalBlock([byte[]]::new(0), 0, 0)
+        Microsoft.PowerShell.Utility\Write-Progress -Activity $Activity -Completed
+        if ($Length -gt 0 -and $done -ne $Length) {
+            throw (New-Fault "only $done of $Length bytes arrived" 'DownloadIncomplete' 'ConnectionError')
+        }
+        ([System.BitConverter]::ToString($hash.Hash) -replace '-', '').ToLowerInvariant()
+    }
+    finally {
+        $target.Dispose()
+        $hash.Dispose()
+    }
+}
+
+function Save-Installer {
+    # Brings the installer into a folder; returns its path and SHA-256.
+    param([string] $Source, [string] $Folder, [string] $Sha256)
+
+    $path = [System.IO.Path]::Combine($Folder, 'AksEdge.msi')
+    if ($Source -match '^https:') {
+        $response = Open-Download ([uri] $Source)
+        try { $actual = Copy-Stream $response.GetResponseStream() $path $response.ContentLength 'Downloading the installer' }
+        finally { $response.Close() }
+    }
+    else {
+        $stream = [System.IO.File]::OpenRead($Source)
+        try { $actual = Copy-Stream $stream $path $stream.Length 'Copying the installer' }
+        finally { $stream.Dispose() }
+    }
+    if ($Sha256 -and $actual -ne $Sha256.ToLowerInvariant()) {
+        throw (New-Fault "the installer's SHA-256 is $actual, not $($Sha256.ToLowerInvariant())" 'ChecksumMismatch' 'SecurityError')
+    }
+    $head = [byte[]]::new(8)
+    $file = [System.IO.File]::OpenRead($path)
+    try { $null = $file.Read($head, 0, 8) } finally { $file.Dispose() }
+    if ([System.BitConverter]::ToString($head) -ne 'D0-CF-11-E0-A1-B1-1A-E1') {
+        throw (New-Fault 'what the source gave is no Windows installer package' 'NotAnInstaller' 'InvalidData')
+    }
+    [pscustomobject]@{ Path = $path; Sha256 = $actual }
+}
+
+function Copy-WindowsNodeFile {
+    # The installer finds the Windows node's files beside itself.
+    param([string] $Source, [string] $Folder)
+
+    $beside = [System.IO.Path]::GetDirectoryName($Source)
+    $found = @([System.IO.Directory]::GetFiles($beside, 'AksEdgeWindows*'))
+    if (-not $found) { throw (New-Fault "there are no AksEdgeWindows files beside $Source" 'WindowsNodeFilesMissing' 'ObjectNotFound') }
+    foreach ($file in $found) {
+        Microsoft.PowerShell.Utility\Write-Progress -Activity 'Copying the Windows node''s files' -Status ([System.IO.Path]::GetFileName($file))
+        [System.IO.File]::Copy($file, [System.IO.Path]::Combine($Folder, [System.IO.Path]::GetFileName($file)), $true)
+    }
+}
+
+function Get-MsiArgument {
+    # The arguments of msiexec as one text. The values were validated: they hold no quotation mark.
+    param([string] $Path, [string] $LogPath, [string] $InstallDir, [string] $VhdxDir, [string[]] $Features)
+
+    $arguments = @('/i', "`"$Path`"", '/qn', '/norestart', '/l*v', "`"$LogPath`"")
+    if ($InstallDir) { $arguments += "INSTALLDIR=`"$($InstallDir.TrimEnd('\'))`"" }
+    if ($VhdxDir) { $arguments += "VHDXDIR=`"$($VhdxDir.TrimEnd('\'))`"" }
+    if ($Features) { $arguments += 'ADDLOCAL=' + ($Features -join ',') }
+    $arguments -join ' '
+}
+
+function Wait-Program {
+    # Runs a program to its end with progress; returns its exit code.
+    param([string] $Path, [string] $Arguments, [string] $Activity)
+
+    $start = [System.Diagnostics.ProcessStartInfo]::new($Path, $Arguments)
+    $start.UseShellExecute = $false
+    $process = [System.Diagnostics.Process]::Start($start)
+    $clock = [System.Diagnostics.Stopwatch]::StartNew()
+    try {
+        while (-not $process.WaitForExit(1000)) {
+            $status = '{0:n0} s' -f $clock.Elapsed.TotalSeconds
+            Microsoft.PowerShell.Utility\Write-Progress -Activity $Activity -Status $status
+        }
+        Microsoft.PowerShell.Utility\Write-Progress -Activity $Activity -Completed
+        $process.ExitCode
+    }
+    finally { $process.Dispose() }
+}
+
+function Install-AksLiteMsi {
+    <#
+    .SYNOPSIS
+    Downloads or takes the product's installer, checks its SHA-256, and runs it without questions.
+    .PARAMETER Source
+    An https address, a share or a local path, of an .msi or of a link to one.
+    .PARAMETER Sha256
+    64 hexadecimal digits; the file is refused where it differs.
+    .PARAMETER InstallDir
+    Folder of the product.
+    .PARAMETER VhdxDir
+    Folder of the virtual disks.
+    .PARAMETER Features
+    Installer features. WindowsNodeFeature needs the Windows node's files beside the installer.
+    .OUTPUTS
+    ExitCode, Product, Version, LogPath, Sha256. The exit code is the installer's; judging it is the caller's part.
+    #>
+    [CmdletBinding(PositionalBinding = $false)]
+    param(
+        [Parameter(Mandatory = $true)]
+        [ValidateLength(4, 2000)]
+        [ValidatePattern('^(https://[^\s"'']+|\\\\[^"<>|?*\r\n]+|[A-Za-z]:\\[^"<>|?*:\r\n]+)\z')]
+        [string] $Source,
+
+        [ValidatePattern('^[0-9A-Fa-f]{64}\z')]
+        [string] $Sha256,
+
+        [ValidatePattern('^[A-Za-z]:\\[^"<>|?*:\r\n]*\z')]
+        [string] $InstallDir,
+
+        [ValidatePattern('^[A-Za-z]:\\[^"<>|?*:\r\n]*\z')]
+        [string] $VhdxDir,
+
+        [ValidateSet('CoreFeature', 'WindowsNodeFeature')]
+        [string[]] $Features
+    )
+
+    $folder = $null
+    try {
+        $needsWindowsNode = $Features -contains 'WindowsNodeFeature'
+        if ($needsWindowsNode -and $Source -match '^https:') {
+            throw (New-Fault 'the WindowsNodeFeature needs the Windows node''s files beside the installer: give a folder or a share' 'WindowsNodeFilesMissing' 'InvalidArgument')
+        }
+        $folder = New-WorkFolder
+        $installer = Save-Installer $Source $folder $Sha256
+        if ($needsWindowsNode) { Copy-WindowsNodeFile $Source $folder }
+        $logs = [System.IO.Path]::Combine([System.IO.Path]::GetDirectoryName($folder), 'logs')
+        $null = [System.IO.Directory]::CreateDirectory($logs)
+        $log = [System.IO.Path]::Combine($logs, 'msi-{0:yyyyMMdd-HHmmss}.log' -f [datetime]::UtcNow)
+        $arguments = Get-MsiArgument $installer.Path $log $InstallDir $VhdxDir $Features
+        $exitCode = Wait-Program (Get-SystemTool 'msiexec.exe') $arguments 'Installing the product'
+        $product = Read-Fact { Get-InstalledProduct }
+        [pscustomobject]@{
+            ExitCode = [int] $exitCode
+            Product  = if ($product) { $product.Name } else { $null }
+            Version  = if ($product) { $product.Version } else { $null }
+            LogPath  = $log
+            Sha256   = $installer.Sha256
+        }
+    }
+    catch {
+        $PSCmdlet.ThrowTerminatingError($_)
+    }
+    finally {
+        Remove-WorkFolder $folder
+    }
+}
+
+# -- restart --------------------------------------------------------------------------------------------------------
+
+function Request-AksLiteReboot {
+    <#
+    .SYNOPSIS
+    Asks Windows to restart after a short delay, with a reason in the event log.
+    .PARAMETER DelaySeconds
+    2 to 86400. Two seconds are what the answer needs to reach the caller.
+    .PARAMETER Reason
+    One line, at most 500 characters, not ending in a backslash.
+    .OUTPUTS
+    BootTime (before the restart) and DueAt, both UTC.
+    #>
+    [CmdletBinding(PositionalBinding = $false)]
+    param(
+        [ValidateRange(2, 86400)]
+        [int] $DelaySeconds = 5,
+
+        [Parameter(Mandatory = $true)]
+        [ValidatePattern('^[^"\r\n]{0,499}[^"\\\r\n]\z')]
+        [string] $Reason
+    )
+
+    $bootTime = Get-AksLiteBootTime
+    $planned = 'p:4:1'
+    $alreadyDue = 1190
+    $answer = & (Get-SystemTool 'shutdown.exe') '/r' '/t' $DelaySeconds '/d' $planned '/c' $Reason 2>&1
+    if ($LASTEXITCODE -notin 0, $alreadyDue) {
+        $PSCmdlet.ThrowTerminatingError((New-Fault "Windows refused to restart: $answer" 'RebootRefused'))
+    }
+    [pscustomobject]@{ BootTime = $bootTime; DueAt = [datetime]::UtcNow.AddSeconds($DelaySeconds) }
+}
+
+# -- kubeconfig -----------------------------------------------------------------------------------------------------
+
+function Get-AksLiteKubeConfig {
+    <#
+    .SYNOPSIS
+    Returns the cluster's admin kubeconfig as text and leaves the caller's own kubeconfig alone.
+    .PARAMETER NodeType
+    The node to ask.
+    #>
+    [CmdletBinding(PositionalBinding = $false)]
+    [OutputType([string])]
+    param(
+        [ValidateSet('Linux', 'Windows')]
+        [string] $NodeType = 'Linux'
+    )
+
+    $folder = New-WorkFolder
+    try {
+        $null = AksEdge\Get-AksEdgeKubeConfig -KubeConfigPath $folder -NodeType $NodeType -Confirm:$false
+        $file = [System.IO.Path]::Combine($folder, 'config')
+        if (-not [System.IO.File]::Exists($file)) {
+            throw (New-Fault 'the product wrote no kubeconfig' 'KubeConfigMissing' 'ObjectNotFound')
+        }
+        [System.IO.File]::ReadAllText($file)
+    }
+    catch {
+        $PSCmdlet.ThrowTerminatingError($_)
+    }
+    finally {
+        Remove-WorkFolder $folder
+    }
+}
+
+Export-ModuleMember -Function @(
+    'Enable-AksLiteHostFeatures'
+    'Get-AksLiteBootTime'
+    'Get-AksLiteFacts'
+    'Get-AksLiteKubeConfig'
+    'Install-AksLiteMsi'
+    'Request-AksLiteReboot'
+)

@@ -1,0 +1,291 @@
+"""Typed calls of AksLiteOps, our device-side PowerShell module: facts, host features, installation, restart, kubeconfig.
+
+Used by operations. Each call but :func:`ensure_ops` sends exactly one command. The module is installed on devices
+with a restricted endpoint, and defined in the session by :func:`ensure_ops` elsewhere.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from akslite_ps.aksedge.calls import NodeType, explained
+from akslite_ps.aksedge.catalog import load_ops_catalog
+from akslite_ps.aksedge.host_facts import HostFacts, as_utc
+from akslite_ps.aksedge.installer import ExitCode, classify_exit_code
+from akslite_ps.aksedge.session_port import Answer, DeviceSession, OnRecord, ScriptSession
+from akslite_ps.errors import CmdletFailed, NotPermitted
+from akslite_ps.outcome import Outcome
+from akslite_ps.secrets import REDACTOR
+
+FACTS_LIMIT_S = 120.0
+FEATURES_LIMIT_S = 1800.0
+INSTALL_LIMIT_S = 3600.0
+REBOOT_LIMIT_S = 60.0
+SETUP_LIMIT_S = 60.0
+
+_DEFINE = (
+    "param([string] $Source) "
+    "$module = New-Module -Name AksLiteOps -ScriptBlock ([scriptblock]::Create($Source)); "
+    "Import-Module $module -Global -DisableNameChecking"
+)
+_KUBE_SECRETS = re.compile(r"^\s*(?:client-key-data|token|password):\s*[\"']?([^\s\"']+)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class HostFeatureChange:
+    """What Enable-AksLiteHostFeatures did.
+
+    Args:
+        changed: Names of what was switched on.
+        reboot_required: Whether the host must restart before the product works.
+    """
+
+    changed: tuple[str, ...]
+    reboot_required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MsiResult:
+    """How an installation ended.
+
+    Args:
+        exit_code: The installer's.
+        product, version: What Windows lists afterwards, None where nothing is.
+        log_path: The installer's log, on the device.
+        sha256: Of the installer that ran.
+    """
+
+    exit_code: int
+    product: str | None = None
+    version: str | None = None
+    log_path: str | None = None
+    sha256: str | None = None
+
+    @property
+    def meaning(self) -> ExitCode:
+        """What the exit code means and what to do."""
+        return classify_exit_code(self.exit_code)
+
+    @property
+    def outcome(self) -> Outcome:
+        """The class of the exit code."""
+        return self.meaning.outcome
+
+
+@dataclass(frozen=True, slots=True)
+class RebootRequest:
+    """A restart that is due.
+
+    Args:
+        boot_time: When Windows started before it, UTC; the restart is over when this has changed.
+        due_at: When it begins, by the device's clock, UTC.
+    """
+
+    boot_time: dt.datetime
+    due_at: dt.datetime
+
+
+def module_source() -> str:
+    """The text of the module, as it is shipped."""
+    return _module_text()
+
+
+@cache
+def _module_text() -> str:
+    return files(__package__).joinpath("data", "AksLiteOps", "AksLiteOps.psm1").read_text(encoding="utf-8")
+
+
+def ensure_ops(session: ScriptSession, *, timeout_s: float = SETUP_LIMIT_S) -> bool:
+    """Make sure that the session has the functions of AksLiteOps.
+
+    Returns:
+        True where they were defined in the session now, False where the device has them.
+
+    Raises:
+        NotPermitted: They are missing, and the endpoint takes no scripts.
+    """
+    names = [spec.name for spec in load_ops_catalog().current]
+    visible = _visible_commands(session, names, timeout_s)
+    if visible is None and session.language != "full":
+        return False  # the role hides Get-Command; a missing function will be refused by name
+    missing = [name for name in names if name.casefold() not in (visible or ())]
+    if not missing:
+        return False
+    if session.language in ("none", "constrained"):
+        raise NotPermitted(
+            f"the device lacks {', '.join(missing)}, and this endpoint takes no scripts that could define them",
+            device=session.device.name,
+            attempted="prepare the session",
+            next_action="install the module AksLiteOps on the device and allow it in the endpoint's role, "
+            "or use an endpoint with full language",
+        )
+    session.run_script(_DEFINE, timeout_s=timeout_s, Source=module_source())
+    return True
+
+
+def _visible_commands(session: DeviceSession, names: Sequence[str], timeout_s: float) -> set[str] | None:
+    """Which of the commands the session has, in lower case; None where it cannot be asked."""
+    try:
+        answer = session.invoke("Get-Command", timeout_s=timeout_s, check=False, Name=list(names), ErrorAction="SilentlyContinue")
+    except (CmdletFailed, NotPermitted):
+        return None
+    return {_command_name(value).casefold() for value in answer.output}
+
+
+def host_facts(session: DeviceSession, *, timeout_s: float = FACTS_LIMIT_S) -> HostFacts:
+    """Read the host's facts.
+
+    Raises:
+        CmdletFailed: The device gave no facts.
+    """
+    return HostFacts.read(_object(session, _call(session, "Get-AksLiteFacts", timeout_s), "Get-AksLiteFacts"))
+
+
+def boot_time(session: DeviceSession, *, timeout_s: float = FACTS_LIMIT_S) -> dt.datetime:
+    """When Windows started last, UTC. Setting the clock moves it by as much: compare with a tolerance of a minute.
+
+    Raises:
+        CmdletFailed: The device gave no time.
+    """
+    answer = _call(session, "Get-AksLiteBootTime", timeout_s)
+    return _moment(session, answer.output[-1] if answer.output else None, "Get-AksLiteBootTime")
+
+
+def enable_host_features(
+    session: DeviceSession, *, timeout_s: float = FEATURES_LIMIT_S, on_record: OnRecord | None = None
+) -> HostFeatureChange:
+    """Switch on what the product needs of Windows, without restarting.
+
+    Raises:
+        CmdletFailed: A feature could not be switched on.
+    """
+    name = "Enable-AksLiteHostFeatures"
+    found = _object(session, _call(session, name, timeout_s, on_record), name)
+    return HostFeatureChange(_texts(found.get("Changed")), bool(found.get("RebootRequired")))
+
+
+def install_msi(
+    session: DeviceSession,
+    *,
+    source: str,
+    sha256: str | None = None,
+    install_dir: str | None = None,
+    vhdx_dir: str | None = None,
+    features: Sequence[str] = (),
+    timeout_s: float = INSTALL_LIMIT_S,
+    on_record: OnRecord | None = None,
+) -> MsiResult:
+    """Install the product. Sessions opened before do not see its module: open a new one.
+
+    Args:
+        source: An https address, a share or a path on the device.
+        sha256: Of the installer, 64 hexadecimal digits; another file is refused.
+        install_dir, vhdx_dir: Folders on the device instead of the defaults.
+        features: Installer features, e.g. ``CoreFeature`` and ``WindowsNodeFeature``.
+        timeout_s: Time limit in seconds for download and installation.
+        on_record: Gets each record as it arrives.
+
+    Returns:
+        The exit code with its class; a code that means failure is not raised.
+
+    Raises:
+        CmdletFailed: The installer could not be fetched, or its SHA-256 differs.
+    """
+    name = "Install-AksLiteMsi"
+    wanted = {"Source": source, "Sha256": sha256, "InstallDir": install_dir, "VhdxDir": vhdx_dir, "Features": list(features)}
+    given = {parameter: value for parameter, value in wanted.items() if value}
+    found = _object(session, _call(session, name, timeout_s, on_record, **given), name)
+    code = found.get("ExitCode")
+    if not isinstance(code, int):
+        raise _unusable(session, name, "an exit code")
+    return MsiResult(
+        code, _text(found.get("Product")), _text(found.get("Version")), _text(found.get("LogPath")), _text(found.get("Sha256"))
+    )
+
+
+def request_reboot(session: DeviceSession, *, reason: str, delay_s: int = 5, timeout_s: float = REBOOT_LIMIT_S) -> RebootRequest:
+    """Ask Windows to restart. The session ends with it; the restart is over when the boot time has changed.
+
+    Args:
+        reason: One line for the device's event log.
+        delay_s: Seconds until it begins, 2 or more.
+        timeout_s: Time limit in seconds for the request itself.
+
+    Raises:
+        CmdletFailed: Windows refused.
+    """
+    name = "Request-AksLiteReboot"
+    found = _object(session, _call(session, name, timeout_s, DelaySeconds=delay_s, Reason=reason), name)
+    return RebootRequest(_moment(session, found.get("BootTime"), name), _moment(session, found.get("DueAt"), name))
+
+
+def kube_config(session: DeviceSession, *, node_type: NodeType = "Linux", timeout_s: float = FACTS_LIMIT_S) -> str:
+    """The cluster's admin kubeconfig as text; its keys are registered for redaction.
+
+    Raises:
+        CmdletFailed: There is no deployment, or the product gave no kubeconfig.
+    """
+    name = "Get-AksLiteKubeConfig"
+    answer = _call(session, name, timeout_s, NodeType=node_type)
+    text = "\n".join(str(part) for part in answer.output if part is not None)
+    for secret in _KUBE_SECRETS.findall(text):
+        REDACTOR.add(secret)
+    if "clusters:" not in text:
+        raise _unusable(session, name, "a kubeconfig")
+    return text
+
+
+def _call(session: DeviceSession, name: str, timeout_s: float, on_record: OnRecord | None = None, **parameters: Any) -> Answer:
+    try:
+        return session.invoke(name, timeout_s=timeout_s, on_record=on_record, **parameters)
+    except CmdletFailed as error:
+        raise explained(error) from error
+
+
+def _object(session: DeviceSession, answer: Answer, name: str) -> Mapping[str, Any]:
+    found = [value for value in answer.output if isinstance(value, Mapping)]
+    if not found:
+        raise _unusable(session, name, "an object")
+    # PowerShell's objects ignore case, and so do the mappings that stand for them.
+    return found[-1]
+
+
+def _moment(session: DeviceSession, value: Any, name: str) -> dt.datetime:
+    if isinstance(value, str):
+        try:
+            value = dt.datetime.fromisoformat(value)
+        except ValueError:
+            value = None
+    if not isinstance(value, dt.datetime):
+        raise _unusable(session, name, "a time")
+    return as_utc(value)
+
+
+def _unusable(session: DeviceSession, name: str, wanted: str) -> CmdletFailed:
+    return CmdletFailed(
+        f"the device answered without {wanted}",
+        command=name,
+        device=session.device.name,
+        error_id="AnswerIsUnusable",
+        next_action="check that the device's module AksLiteOps is of the same version as akslite-ps",
+    )
+
+
+def _command_name(value: Any) -> str:
+    return str(value.get("Name", "")) if isinstance(value, Mapping) else str(getattr(value, "name", value))
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else tuple(str(part) for part in value)
