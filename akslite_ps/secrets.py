@@ -8,6 +8,7 @@ base64, UTF-16 and URL-encoded form. Used by every room; never writes a secret a
 from __future__ import annotations
 
 import base64
+import codecs
 import getpass
 import json
 import logging
@@ -26,6 +27,7 @@ from akslite_ps.errors import SecretUnavailable
 SCHEMES = ("keyring", "env", "prompt", "file")
 REDACTED = "<redacted>"
 _SHORTEST = 4
+_UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +83,12 @@ def _from_env(name: str, ask: Callable[[str], str] | None) -> str:
 
 
 def _from_file(name: str, ask: Callable[[str], str] | None) -> str:
-    path, hash_sign, field_path = name.partition("#")
+    path, hash_sign, field_path = name, "", ""
+    if not Path(name).expanduser().is_file():
+        path, hash_sign, field_path = name.rpartition("#") if "#" in name else (name, "", "")
     try:
-        text = Path(path).expanduser().read_text(encoding="utf-8-sig")
+        raw = Path(path).expanduser().read_bytes()
+        text = raw.decode("utf-16" if raw[:2] in _UTF16_MARKS else "utf-8-sig")
         return _json_field(json.loads(text), field_path) if hash_sign else text.rstrip("\r\n")
     except (OSError, ValueError, KeyError) as error:
         reason = f"there is no field {error}" if isinstance(error, KeyError) else type(error).__name__

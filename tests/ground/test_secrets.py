@@ -94,6 +94,18 @@ def test_file_reference_and_one_field_of_a_json_file(tmp_path: Path) -> None:
     assert SecretRef("file", f"{config}#Arc.ClientSecret").resolve() == "from-json"
 
 
+def test_file_reference_to_utf16_and_to_a_path_with_a_hash_sign(tmp_path: Path) -> None:
+    folder = tmp_path / "hall #3"
+    folder.mkdir()
+    plain = folder / "password"
+    plain.write_text("from-utf16", encoding="utf-16")
+    config = folder / "config.json"
+    config.write_text('{"Arc": {"ClientSecret": "from-utf16-json"}}', encoding="utf-16")
+
+    assert SecretRef("file", str(plain)).resolve() == "from-utf16"
+    assert SecretRef("file", f"{config}#arc.clientsecret").resolve() == "from-utf16-json"
+
+
 def test_prompt_reference_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     assert SecretRef.parse("prompt:Password of press-01").resolve(ask=lambda label: f"<{label}>") == "<Password of press-01>"
 

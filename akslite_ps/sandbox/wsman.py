@@ -1,0 +1,370 @@
+"""WS-Management requests as a device reads them: the bytes of a SOAP envelope to a typed request. No I/O.
+
+Called by ``sandbox.winrm``; the operations are carried out by ``sandbox.shell_service``. Replies are in ``sandbox.wsman_replies``.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lxml import etree
+
+from akslite_ps.sandbox import wsman_faults as faults
+from akslite_ps.sandbox.wsman_faults import WSManFault
+
+NAMESPACES = {
+    "s": "http://www.w3.org/2003/05/soap-envelope",
+    "a": "http://schemas.xmlsoap.org/ws/2004/08/addressing",
+    "w": "http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd",
+    "p": "http://schemas.microsoft.com/wbem/wsman/1/wsman.xsd",
+    "rsp": "http://schemas.microsoft.com/wbem/wsman/1/windows/shell",
+    "n": "http://schemas.xmlsoap.org/ws/2004/09/enumeration",
+    "x": "http://schemas.xmlsoap.org/ws/2004/09/transfer",
+    "pwsh": "http://schemas.microsoft.com/powershell",
+    "wsmid": "http://schemas.dmtf.org/wbem/wsman/identify/1/wsmanidentity.xsd",
+}
+_TRANSFER = NAMESPACES["x"]
+SHELL_URI = NAMESPACES["rsp"]
+_ENUMERATION = NAMESPACES["n"]
+_POWERSHELL = NAMESPACES["pwsh"] + "/"
+CONFIG_URI = "http://schemas.microsoft.com/wbem/wsman/1/config"
+_DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
+
+DEFAULT_ENVELOPE_SIZE = 153_600
+SERVER_ENVELOPE_SIZE = 512_000
+DEFAULT_TIMEOUT_S = 60.0
+SIGNAL_TERMINATE = f"{SHELL_URI}/signal/Terminate"
+SIGNALS_STOP = ("powershell/signal/ctrl_c", f"{SHELL_URI}/signal/ctrl_c", f"{SHELL_URI}/signal/ctrl_break")
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Make a shell, here: a runspace pool. ``data`` holds the first PSRP fragments."""
+
+    shell_id: str | None
+    configuration: str
+    data: bytes
+    idle_timeout_s: float | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Start a command, here: a pipeline."""
+
+    shell_id: str
+    command_id: str | None
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """More bytes for the shell or a command, on stream ``stdin`` or ``pr``."""
+
+    shell_id: str
+    command_id: str | None
+    stream: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Receive:
+    """Wait for output of the shell or of a command."""
+
+    shell_id: str
+    command_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Stop or release a command."""
+
+    shell_id: str
+    command_id: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Close a shell."""
+
+    shell_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnect:
+    """Leave a shell running."""
+
+    shell_id: str
+    idle_timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnect:
+    """The same client comes back to a shell."""
+
+    shell_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """A client takes over a shell (``data`` holds PSRP fragments) or one of its commands."""
+
+    shell_id: str
+    command_id: str | None
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EnumerateShells:
+    """List the user's shells."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnumerateCommands:
+    """List the commands of a shell."""
+
+    shell_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class GetShell:
+    """Describe a shell."""
+
+    shell_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class GetConfig:
+    """Read the service's configuration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identify:
+    """What product and version answers here?"""
+
+
+Operation = (
+    Create
+    | Command
+    | Send
+    | Receive
+    | Signal
+    | Delete
+    | Disconnect
+    | Reconnect
+    | Connect
+    | EnumerateShells
+    | EnumerateCommands
+    | GetShell
+    | GetConfig
+    | Identify
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The addressing of a request.
+
+    Args:
+        message_id: Echoed to the letter in the reply.
+        action: Action URI; empty for Identify.
+        to: The URL the client used.
+        max_envelope_size: Bytes that the reply may have.
+        timeout_s: How long the client waits for a reply.
+    """
+
+    message_id: str
+    action: str = ""
+    to: str = ""
+    resource_uri: str = ""
+    max_envelope_size: int = DEFAULT_ENVELOPE_SIZE
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    selectors: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A parsed request."""
+
+    header: Header
+    operation: Operation
+
+
+class RefusedRequest(Exception):
+    """A request that cannot be parsed into an operation; carries what the fault reply needs."""
+
+    def __init__(self, fault: WSManFault, header: Header) -> None:
+        super().__init__(fault.reason)
+        self.fault = fault
+        self.header = header
+
+
+def parse_request(data: bytes) -> Request:
+    """Read a SOAP envelope.
+
+    Raises:
+        RefusedRequest: It is no envelope, or no request that a device serves.
+    """
+    header = Header(message_id="")
+    try:
+        envelope = _parse_xml(data)
+        body = envelope.find("s:Body", NAMESPACES)
+        if body is None:
+            raise faults.malformed("the envelope has no body")
+        if body.find("wsmid:Identify", NAMESPACES) is not None:
+            return Request(header, Identify())
+        header = _read_header(envelope)
+        return Request(header, _read_operation(header, body))
+    except WSManFault as fault:
+        raise RefusedRequest(fault, header) from fault
+
+
+def _parse_xml(data: bytes) -> etree._Element:
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True)
+    try:
+        root = etree.fromstring(data, parser)
+    except etree.XMLSyntaxError as error:
+        raise faults.malformed(f"the request is not well-formed XML: {error}") from error
+    if root.getroottree().docinfo.internalDTD is not None or root.tag != f"{{{NAMESPACES['s']}}}Envelope":
+        raise faults.malformed("the request is not a SOAP 1.2 envelope")
+    return root
+
+
+def _read_header(envelope: etree._Element) -> Header:
+    def text(path: str) -> str:
+        return (envelope.findtext(f"s:Header/{path}", default="", namespaces=NAMESPACES) or "").strip()
+
+    selectors = {
+        str(element.get("Name", "")): (element.text or "").strip()
+        for element in envelope.iterfind("s:Header/w:SelectorSet/w:Selector", NAMESPACES)
+    }
+    header = Header(
+        message_id=text("a:MessageID"),
+        action=text("a:Action"),
+        to=text("a:To"),
+        resource_uri=text("w:ResourceURI"),
+        max_envelope_size=_whole_number(text("w:MaxEnvelopeSize"), DEFAULT_ENVELOPE_SIZE),
+        timeout_s=_seconds(text("w:OperationTimeout")) or DEFAULT_TIMEOUT_S,
+        selectors=selectors,
+    )
+    if not header.message_id:
+        raise faults.malformed("the header has no MessageID")
+    return header
+
+
+def _read_operation(header: Header, body: etree._Element) -> Operation:
+    namespace, _, verb = header.action.rpartition("/")
+    match namespace, verb:
+        case (transfer, "Create") if transfer == _TRANSFER:
+            return _read_create(header, body)
+        case (transfer, "Delete") if transfer == _TRANSFER:
+            return Delete(_shell_id(header))
+        case (transfer, "Get") if transfer == _TRANSFER:
+            return _read_get(header)
+        case (enumeration, "Enumerate") if enumeration == _ENUMERATION:
+            return _read_enumerate(header, body)
+        case (shell, _) if shell == SHELL_URI:
+            return _read_shell_operation(header, verb, body)
+    raise faults.unsupported_action(header.action)
+
+
+def _read_create(header: Header, body: etree._Element) -> Create:
+    if not header.resource_uri.startswith(_POWERSHELL):
+        raise faults.unknown_resource(header.resource_uri)
+    shell = _child(body, "rsp:Shell")
+    return Create(
+        shell_id=shell.get("ShellId"),
+        configuration=header.resource_uri.removeprefix(_POWERSHELL),
+        data=_decoded(shell.findtext("pwsh:creationXml", namespaces=NAMESPACES)),
+        idle_timeout_s=_seconds(shell.findtext("rsp:IdleTimeOut", default="", namespaces=NAMESPACES) or ""),
+        name=shell.get("Name") or shell.findtext("rsp:Name", namespaces=NAMESPACES),
+    )
+
+
+def _read_get(header: Header) -> GetShell | GetConfig:
+    if header.resource_uri.startswith(CONFIG_URI):
+        return GetConfig()
+    if header.resource_uri == SHELL_URI or header.resource_uri.startswith(_POWERSHELL):
+        return GetShell(_shell_id(header))
+    raise faults.unknown_resource(header.resource_uri)
+
+
+def _read_enumerate(header: Header, body: etree._Element) -> EnumerateShells | EnumerateCommands:
+    if header.resource_uri == SHELL_URI:
+        return EnumerateShells()
+    if header.resource_uri == f"{SHELL_URI}/Command":
+        selector = body.find("n:Enumerate/w:Filter/w:SelectorSet/w:Selector[@Name='ShellId']", NAMESPACES)
+        return EnumerateCommands((selector.text or "").strip() if selector is not None else _shell_id(header))
+    raise faults.unknown_resource(header.resource_uri)
+
+
+def _read_shell_operation(header: Header, verb: str, body: etree._Element) -> Operation:
+    shell_id = _shell_id(header)
+    match verb:
+        case "Command":
+            line = _child(body, "rsp:CommandLine")
+            arguments = "".join(element.text or "" for element in line.iterfind("rsp:Arguments", NAMESPACES))
+            return Command(shell_id, line.get("CommandId"), _decoded(arguments))
+        case "Send":
+            stream = _child(body, "rsp:Send/rsp:Stream")
+            return Send(shell_id, stream.get("CommandId"), str(stream.get("Name", "stdin")), _decoded(stream.text))
+        case "Receive":
+            return Receive(shell_id, _child(body, "rsp:Receive/rsp:DesiredStream").get("CommandId"))
+        case "Signal":
+            signal = _child(body, "rsp:Signal")
+            code = signal.findtext("rsp:Code", default="", namespaces=NAMESPACES) or ""
+            return Signal(shell_id, str(signal.get("CommandId", "")), code.strip())
+        case "Disconnect":
+            idle = body.findtext("rsp:Disconnect/rsp:IdleTimeOut", default="", namespaces=NAMESPACES) or ""
+            return Disconnect(shell_id, _seconds(idle))
+        case "Reconnect":
+            return Reconnect(shell_id)
+        case "Connect":
+            connect = _child(body, "rsp:Connect")
+            data = _decoded(connect.findtext("pwsh:connectXml", namespaces=NAMESPACES))
+            return Connect(shell_id, connect.get("CommandId"), data)
+    raise faults.unsupported_action(header.action)
+
+
+def _child(parent: etree._Element, path: str) -> etree._Element:
+    element = parent.find(path, NAMESPACES)
+    if element is None:
+        raise faults.malformed(f"the body has no {path} element")
+    return element
+
+
+def _shell_id(header: Header) -> str:
+    shell_id = header.selectors.get("ShellId", "")
+    if not shell_id:
+        raise faults.unknown_shell()
+    return shell_id
+
+
+def _decoded(text: str | None) -> bytes:
+    try:
+        return base64.b64decode(text or "", validate=False)
+    except binascii.Error as error:
+        raise faults.malformed(f"stream data is not base64: {error}") from error
+
+
+def _whole_number(text: str, default: int) -> int:
+    if not text:
+        return default
+    if not text.isascii() or not text.isdigit():
+        raise faults.malformed(f"{text!r} is not a whole number")
+    return int(text)
+
+
+def _seconds(text: str) -> float | None:
+    if not text:
+        return None
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise faults.malformed(f"{text!r} is not a duration")
+    days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    return days * 86_400 + hours * 3_600 + minutes * 60 + seconds
