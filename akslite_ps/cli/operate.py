@@ -14,9 +14,9 @@ from akslite_ps.cli.config import ConfigFile, Distribution, Overrides, checked_d
 from akslite_ps.cli.config import load as load_config
 from akslite_ps.cli.device import Name
 from akslite_ps.cli.device import load as load_device
-from akslite_ps.cli.exit_codes import CHANGES, FAILED, OK, for_outcome
+from akslite_ps.cli.exit_codes import CHANGES, FAILED, OK, USAGE, for_outcome
 from akslite_ps.cli.output import Json, console, emit, say
-from akslite_ps.errors import AksLiteError, ConfirmationRequired, PlanOutdated, UsageError
+from akslite_ps.errors import AksLiteError, ConfigError, ConfigIssue, ConfirmationRequired, PlanOutdated, UsageError
 from akslite_ps.home import journal_file
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from akslite_ps.remoting import Device
 
 _SHORTEST_HASH = 8
+CONFIG_FAULT = "config:"
 
 AcceptEula = Annotated[
     bool,
@@ -36,6 +37,9 @@ Msi = Annotated[
     typer.Option(
         "--msi", metavar="URL|PATH", help="Installer to use: https URL, share or path on the device; default: the newest."
     ),
+]
+RemoveIncomplete = Annotated[
+    bool, typer.Option("--remove-incomplete", help="First remove what a deployment that broke off has left; its data is lost.")
 ]
 Unlock = Annotated[
     str | None,
@@ -61,6 +65,7 @@ def plan(
     msi: Msi = None,
     msi_sha256: MsiHash = None,
     accept_eula: AcceptEula = False,
+    remove_incomplete: RemoveIncomplete = False,
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit code 3 where the plan has changes, 0 where the device is as wanted.")
     ] = False,
@@ -68,10 +73,12 @@ def plan(
 ) -> None:
     """Say what a deployment would do on a device. Only reads; changes nothing."""
     device, desired = load_device(name), load_config(config, overrides)
-    the_plan = _make_plan(device, desired, distribution, msi, msi_sha256, accept_eula=accept_eula or None)
+    the_plan = _make_plan(
+        device, desired, distribution, msi, msi_sha256, accept_eula=accept_eula or None, remove_incomplete=remove_incomplete
+    )
     emit(_plan_data(the_plan), as_json=as_json, show=lambda: views.plan(the_plan))
     if the_plan.blocked:
-        raise typer.Exit(FAILED)
+        raise typer.Exit(USAGE if _config_faults(the_plan) else FAILED)
     raise typer.Exit(CHANGES if detailed_exitcode and the_plan.has_changes else OK)
 
 
@@ -88,6 +95,7 @@ def deploy(
         str | None, typer.Option("--plan-hash", metavar="HASH", help="Apply only if the plan has this hash, or begins with it.")
     ] = None,
     what_if: Annotated[bool, typer.Option("--what-if", help="Show the plan and change nothing.")] = False,
+    remove_incomplete: RemoveIncomplete = False,
     windows_exit_codes: Annotated[
         bool, typer.Option("--windows-exit-codes", help="Exit code 3010 or 1641 where a reboot is due.")
     ] = False,
@@ -110,12 +118,16 @@ def deploy(
             with TerminalView(quiet=as_json) as view:
                 run = resume(device, journal=journal, run_id=unfinished.run_id, listener=view, force_token=unlock)
             _finish(run, windows_exit_codes=windows_exit_codes, as_json=as_json)
-        the_plan = _make_plan(device, desired, distribution, msi, msi_sha256, accept_eula=accept_eula)
+        the_plan = _make_plan(
+            device, desired, distribution, msi, msi_sha256, accept_eula=accept_eula, remove_incomplete=remove_incomplete
+        )
         if what_if:
             emit(_plan_data(the_plan), as_json=as_json, show=lambda: views.plan(the_plan))
-            raise typer.Exit(FAILED if the_plan.blocked else OK)
+            raise typer.Exit((USAGE if _config_faults(the_plan) else FAILED) if the_plan.blocked else OK)
         if not as_json:
             views.plan(the_plan, all_findings=False)
+        if faults := _config_faults(the_plan):
+            raise ConfigError(faults, source=str(config), device=device.name, next_action="mend the config; nothing was changed")
         _approve(the_plan, plan_hash, yes=yes or as_json)
         with TerminalView(quiet=as_json) as view:
             run = apply(the_plan, device, approved_hash=the_plan.hash, journal=journal, listener=view, force_token=unlock)
@@ -235,6 +247,7 @@ def _make_plan(
     msi_sha256: str | None,
     *,
     accept_eula: bool | None,
+    remove_incomplete: bool,
 ) -> Plan:
     from akslite_ps.operations import MsiSource
     from akslite_ps.operations import deploy as deployment
@@ -244,7 +257,19 @@ def _make_plan(
     kind = checked_distribution(distribution)
     source = MsiSource.of(msi, sha256=msi_sha256, distribution=kind) if msi else None
     with _reading(device):
-        return deployment.plan(device, desired, accept_eula=accept_eula, distribution=kind, msi=source)
+        return deployment.plan(
+            device,
+            desired,
+            accept_eula=accept_eula,
+            distribution=kind,
+            msi=source,
+            remove_incomplete=remove_incomplete,
+        )
+
+
+def _config_faults(the_plan: Plan) -> list[ConfigIssue]:
+    faults = [f for f in the_plan.findings if f.severity == "error" and f.check.startswith(CONFIG_FAULT)]
+    return [ConfigIssue(f.check.removeprefix(CONFIG_FAULT), f.read, f.needed, f.action) for f in faults]
 
 
 def _approve(the_plan: Plan, wanted: str | None, *, yes: bool) -> None:

@@ -80,7 +80,7 @@ def status(found: DeviceStatus) -> None:
             "computer": found.computer_name,
             "state": found.state,
             "Windows": found.os,
-            "started": found.boot_time.astimezone().strftime("%Y-%m-%d %H:%M:%S"),
+            "started": found.boot_time.astimezone().strftime("%Y-%m-%d %H:%M:%S") if found.boot_time else "",
             "restart due": ", ".join(found.pending_reboot),
             "product": f"{found.product} {found.product_version}" if found.product else "not installed",
             "node": f"{found.node_name}  {found.node_address}" if found.node_name else "",

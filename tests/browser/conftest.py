@@ -17,6 +17,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
+import nbformat
 import pytest
 
 from akslite_ps.cli.sandbox import as_inventory_device
@@ -49,6 +50,9 @@ class Lab:
             """async () => {
                 const app = window.jupyterapp;
                 await app.restored;
+                while (!app.shell.currentWidget?.context) {
+                    await new Promise(resolve => setTimeout(resolve, 100));
+                }
                 const panel = app.shell.currentWidget;
                 await panel.context.ready;
                 await panel.sessionContext.ready;
@@ -59,6 +63,22 @@ class Lab:
                 }
             }"""
         )
+
+    def run_all(self, page: Page) -> None:
+        """Run all cells as the menu does, and wait until every code cell has been executed."""
+        page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+        page.wait_for_function(
+            """() => {
+                const cells = window.jupyterapp.shell.currentWidget.content.model.cells;
+                const code = [...Array(cells.length).keys()].map(i => cells.get(i)).filter(c => c.type === 'code');
+                return code.every(c => c.executionCount && c.executionState !== 'running');
+            }"""
+        )
+
+    def save(self, page: Page, notebook: str) -> nbformat.NotebookNode:
+        """Save as Ctrl-S does and read the file."""
+        page.evaluate("async () => { await window.jupyterapp.shell.currentWidget.context.save(); }")
+        return nbformat.read(self.folder / notebook, as_version=4)
 
 
 def _free_port() -> int:
@@ -105,6 +125,9 @@ def _start(base: Path, folder: Path, home: Path) -> _Server:
     for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR"):
         env[name] = str(base / name.lower())
         Path(env[name]).mkdir()
+    page_config = Path(env["JUPYTER_CONFIG_DIR"]) / "labconfig" / "page_config.json"
+    page_config.parent.mkdir()
+    page_config.write_text('{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}', encoding="utf-8")
     options = [
         "--no-browser",
         "--ip=127.0.0.1",
@@ -117,7 +140,6 @@ def _start(base: Path, folder: Path, home: Path) -> _Server:
         "--LabApp.expose_app_in_browser=True",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         "--LabApp.extension_manager=readonly",
-        "--LabApp.news_url=",
         "--LanguageServerManager.autodetect=False",
     ]
     with (base / "lab.log").open("wb") as log:
