@@ -1,0 +1,68 @@
+"""Simulated devices on loopback, behind the real protocols: a training floor and a test bed.
+
+``up``, ``status`` and ``down`` handle one background process per folder; ``LocalSandbox`` runs devices inside a
+test. The names load on first use, so that the command line stays light. Nobody but the command line and tests
+imports this package.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from akslite_ps.sandbox.description import SandboxDevice as SandboxDevice
+    from akslite_ps.sandbox.description import SandboxStatus as SandboxStatus
+    from akslite_ps.sandbox.faults import FAULT_KINDS as FAULT_KINDS
+    from akslite_ps.sandbox.local import LocalSandbox as LocalSandbox
+    from akslite_ps.sandbox.process import add_fault as add_fault
+    from akslite_ps.sandbox.process import change_hardware as change_hardware
+    from akslite_ps.sandbox.process import clear_faults as clear_faults
+    from akslite_ps.sandbox.process import down as down
+    from akslite_ps.sandbox.process import main as main
+    from akslite_ps.sandbox.process import reboot as reboot
+    from akslite_ps.sandbox.process import status as status
+    from akslite_ps.sandbox.process import up as up
+    from akslite_ps.sandbox.state import Hardware as Hardware
+
+_PLACES = {
+    "FAULT_KINDS": "faults",
+    "Hardware": "state",
+    "LocalSandbox": "local",
+    "SandboxDevice": "description",
+    "SandboxStatus": "description",
+    "add_fault": "process",
+    "change_hardware": "process",
+    "clear_faults": "process",
+    "down": "process",
+    "main": "process",
+    "reboot": "process",
+    "status": "process",
+    "up": "process",
+}
+
+__all__ = [
+    "FAULT_KINDS",
+    "Hardware",
+    "LocalSandbox",
+    "SandboxDevice",
+    "SandboxStatus",
+    "add_fault",
+    "change_hardware",
+    "clear_faults",
+    "down",
+    "main",
+    "reboot",
+    "status",
+    "up",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PLACES:
+        return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,238 @@
+"""What a simulated command is made of: its metadata, its implementation, and the call the implementation sees.
+
+An implementation is an async generator (each value it yields goes down the pipeline) or a coroutine function
+(what it returns, unless None, is its one output object). Pipelines pull: a command that stops asking for input
+stops the commands before it. Run by ``sandbox.shell``; written in ``sandbox.commands``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
+
+from akslite_ps.sandbox.binder import Binding
+from akslite_ps.sandbox.engine import ErrorInfo, PipelineFailed, Progress, Streams
+from akslite_ps.sandbox.parameters import CommandSyntax, ParameterInfo
+
+if TYPE_CHECKING:
+    from akslite_ps.sandbox.device import SimulatedDevice
+    from akslite_ps.sandbox.shell import EmbeddedRunspace
+
+Implementation = Callable[["Call"], AsyncIterator[Any]] | Callable[["Call"], Awaitable[Any]]
+Impact = Literal["Low", "Medium", "High"]
+
+INPUT_NOT_BOUND = (
+    "The input object cannot be bound to any parameters for the command either because the command does not take pipeline input "
+    "or the input and its properties do not match any of the parameters that take pipeline input."
+)
+_STOP_MESSAGE = (
+    'The running command stopped because the preference variable "ErrorActionPreference" or common parameter is set to Stop: '
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CommandInfo:
+    """A command of a device.
+
+    Args:
+        syntax: Name and parameters.
+        run: Its implementation.
+        module: The module it comes from.
+        version: The module's version.
+        impact: ConfirmImpact of a command that supports ShouldProcess; High asks without being told to.
+        synopsis: For Get-Help.
+        read_only: It changes nothing on the device.
+    """
+
+    syntax: CommandSyntax
+    run: Implementation
+    module: str
+    version: str = "1.0.0.0"
+    impact: Impact = "Medium"
+    synopsis: str = ""
+    read_only: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.syntax.name
+
+    @property
+    def command_type(self) -> Literal["Cmdlet", "Function"]:
+        return "Function" if self.syntax.is_function else "Cmdlet"
+
+
+def cmdlet(
+    name: str,
+    run: Implementation,
+    *parameters: ParameterInfo,
+    module: str,
+    class_name: str,
+    default_set: str | None = None,
+    version: str = "3.1.0.0",
+    synopsis: str = "",
+    read_only: bool = False,
+) -> CommandInfo:
+    """A compiled cmdlet of Windows PowerShell; ``class_name`` is its class in Microsoft.PowerShell.Commands."""
+    syntax = CommandSyntax(
+        name, parameters, default_set, error_source=f"Microsoft.PowerShell.Commands.{class_name}", is_function=False
+    )
+    return CommandInfo(syntax, run, module, version, synopsis=synopsis, read_only=read_only)
+
+
+@dataclass(slots=True)
+class Call:
+    """One running command.
+
+    Args:
+        info: The command.
+        binding: Its bound parameters.
+        upstream: Objects piped in, None where nothing is.
+        streams: Where the pipeline's records go.
+        runspace: The runspace it runs in.
+    """
+
+    info: CommandInfo
+    binding: Binding
+    upstream: AsyncIterator[Any] | None
+    streams: Streams
+    runspace: EmbeddedRunspace
+
+    @property
+    def device(self) -> SimulatedDevice:
+        return self.runspace.device
+
+    def __getitem__(self, parameter: str) -> Any:
+        return self.binding.value(parameter)
+
+    def is_bound(self, parameter: str) -> bool:
+        return parameter in self.binding.values
+
+    async def each(self) -> AsyncIterator[Mapping[str, Any]]:
+        """The bound values once per pipeline object; exactly once where nothing is piped in."""
+        if self.upstream is None:
+            yield self.binding.values
+            return
+        async for item in self.upstream:
+            bound = self.binding.bind_object(item)
+            if bound is None:
+                self.error(
+                    INPUT_NOT_BOUND,
+                    "InputObjectNotBound",
+                    "InvalidArgument",
+                    exception="System.Management.Automation.ParameterBindingException",
+                    target=item,
+                )
+            else:
+                yield {**self.binding.values, **bound}
+
+    async def items(self, parameter: str = "InputObject") -> AsyncIterator[Any]:
+        """The pipeline objects of ``parameter``; none where it got none."""
+        async for values in self.each():
+            if parameter in values:
+                yield values[parameter]
+
+    def host(self, text: str) -> None:
+        """Write to the host, as Write-Host does."""
+        self.streams.information(text)
+
+    def warning(self, text: str) -> None:
+        action = self.binding.values.get("WarningAction", "Continue")
+        if action == "Stop":
+            raise PipelineFailed(self._stopped(text))
+        if action in {"Continue", "Inquire"}:
+            self.streams.warning(text)
+
+    def verbose(self, text: str) -> None:
+        if self.binding.values.get("Verbose", False):
+            self.streams.verbose(text)
+
+    def debug(self, text: str) -> None:
+        if self.binding.values.get("Debug", False):
+            self.streams.debug(text)
+
+    def progress(self, progress: Progress) -> None:
+        self.streams.progress(progress)
+
+    def error(
+        self,
+        message: str,
+        error_id: str,
+        category: str = "NotSpecified",
+        *,
+        exception: str = "System.Exception",
+        target: Any = None,
+    ) -> None:
+        """Write a non-terminating error, or end the pipeline where ``-ErrorAction Stop`` was given."""
+        error = self.error_info(message, error_id, category, exception=exception, target=target)
+        action = self.binding.values.get("ErrorAction", "Continue")
+        if action == "Stop":
+            raise PipelineFailed(error)
+        if action in {"Continue", "Inquire"}:
+            self.streams.error(error)
+
+    def fail(
+        self,
+        message: str,
+        error_id: str,
+        category: str = "NotSpecified",
+        *,
+        exception: str = "System.Exception",
+        target: Any = None,
+    ) -> NoReturn:
+        """End the pipeline with this error, as ThrowTerminatingError does."""
+        raise PipelineFailed(self.error_info(message, error_id, category, exception=exception, target=target))
+
+    def throw(self, message: str) -> NoReturn:
+        """End the pipeline as a ``throw "text"`` in a function does."""
+        raise PipelineFailed(
+            ErrorInfo(
+                message=message,
+                error_id=message,
+                category="OperationStopped",
+                target=message,
+                target_name=message,
+                target_type="String",
+                reason="RuntimeException",
+            )
+        )
+
+    def error_info(
+        self, message: str, error_id: str, category: str, *, exception: str = "System.Exception", target: Any = None
+    ) -> ErrorInfo:
+        """An error record of this command."""
+        source = self.info.syntax.error_source or self.info.name
+        return ErrorInfo(
+            message=message,
+            error_id=f"{error_id},{source}",
+            category=category,
+            exception_type=exception,
+            target=target,
+            activity=self.info.name,
+            reason=exception.rpartition(".")[2],
+            target_name=target if isinstance(target, str) else "",
+            target_type="String" if isinstance(target, str) else "",
+        )
+
+    async def should_process(self, target: str, action: str) -> bool:
+        """PowerShell's ShouldProcess: -WhatIf says what would happen; -Confirm, or a High impact, asks the client's host.
+
+        Raises:
+            PipelineFailed: The client cannot be asked.
+        """
+        if self.binding.values.get("WhatIf", False):
+            self.host(f'What if: Performing the operation "{action}" on target "{target}".')
+            return False
+        confirm = self.binding.values.get("Confirm")
+        if confirm is False or (confirm is None and self.info.impact != "High"):
+            return True
+        return await self.runspace.confirm(self, f'Performing the operation "{action}" on target "{target}".')
+
+    def _stopped(self, text: str) -> ErrorInfo:
+        return ErrorInfo(
+            message=_STOP_MESSAGE + text,
+            error_id="ActionPreferenceStop",
+            category="OperationStopped",
+            exception_type="System.Management.Automation.ActionPreferenceStopException",
+            reason="ActionPreferenceStopException",
+        )

@@ -1,0 +1,237 @@
+"""Commands that write: Write-Output, Write-Host, Write-Warning, Write-Error, Write-Progress, Out-String, Out-Default, Out-Null."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from akslite_ps.sandbox.cmdlet import Call, cmdlet
+from akslite_ps.sandbox.engine import ErrorInfo, PipelineFailed, Progress
+from akslite_ps.sandbox.formatting import format_objects
+from akslite_ps.sandbox.parameters import parameter, switch
+from akslite_ps.sandbox.values import is_sequence, text_of
+
+_MODULE = "Microsoft.PowerShell.Utility"
+_WRITE_ERROR = "Microsoft.PowerShell.Commands.WriteErrorException"
+_CATEGORIES = (
+    "NotSpecified",
+    "OpenError",
+    "CloseError",
+    "DeviceError",
+    "DeadlockDetected",
+    "InvalidArgument",
+    "InvalidData",
+    "InvalidOperation",
+    "InvalidResult",
+    "InvalidType",
+    "MetadataError",
+    "NotImplemented",
+    "NotInstalled",
+    "ObjectNotFound",
+    "OperationStopped",
+    "OperationTimeout",
+    "SyntaxError",
+    "ParserError",
+    "PermissionDenied",
+    "ResourceBusy",
+    "ResourceExists",
+    "ResourceUnavailable",
+    "ReadError",
+    "WriteError",
+    "FromStdErr",
+    "SecurityError",
+    "ProtocolError",
+    "ConnectionError",
+    "AuthenticationError",
+    "LimitsExceeded",
+    "QuotaExceeded",
+    "NotEnabled",
+)
+
+
+async def write_output(call: Call) -> AsyncIterator[Any]:
+    async for value in call.items():
+        if is_sequence(value) and not call["NoEnumerate"]:
+            for item in value:
+                yield item
+        else:
+            yield value
+
+
+async def write_host(call: Call) -> None:
+    async for value in call.items("Object"):
+        separator = text_of(call["Separator"]) if call.is_bound("Separator") else " "
+        call.host(separator.join(text_of(item) for item in value) if is_sequence(value) else text_of(value))
+
+
+async def write_warning(call: Call) -> None:
+    async for message in call.items("Message"):
+        call.warning(message)
+
+
+async def write_verbose(call: Call) -> None:
+    async for message in call.items("Message"):
+        call.verbose(message)
+
+
+async def write_error(call: Call) -> None:
+    async for message in call.items("Message"):
+        target = call["TargetObject"]
+        error = ErrorInfo(
+            message=message,
+            error_id=f"{call['ErrorId'] or _WRITE_ERROR},{call.info.syntax.error_source}",
+            category=call["Category"],
+            exception_type=_WRITE_ERROR,
+            target=target,
+            activity=call["CategoryActivity"] or call.info.name,
+            reason=call["CategoryReason"] or "WriteErrorException",
+            target_name=text_of(target),
+        )
+        action = call.binding.values.get("ErrorAction", "Continue")
+        if action == "Stop":
+            raise PipelineFailed(error)
+        if action in {"Continue", "Inquire"}:
+            call.streams.error(error)
+
+
+async def write_progress(call: Call) -> None:
+    call.progress(
+        Progress(
+            activity=call["Activity"],
+            status=call["Status"],
+            percent=call["PercentComplete"],
+            seconds_remaining=call["SecondsRemaining"],
+            current_operation=call["CurrentOperation"] or "",
+            activity_id=call["Id"],
+            parent_id=call["ParentId"],
+            completed=bool(call["Completed"]),
+        )
+    )
+
+
+async def out_string(call: Call) -> AsyncIterator[str]:
+    values = [value async for value in call.items()]
+    text = format_objects(values, width=call["Width"])
+    if not call["Stream"]:
+        yield text
+        return
+    for line in text.splitlines():
+        yield line
+
+
+async def out_default(call: Call) -> AsyncIterator[Any]:
+    """Over a session there is no screen: what comes in goes to the client, which shows it."""
+    async for value in call.items():
+        yield value
+
+
+async def out_null(call: Call) -> None:
+    async for _ in call.items():
+        pass
+
+
+_INPUT = parameter("InputObject", "PSObject", from_pipeline=True)
+COMMANDS = (
+    cmdlet(
+        "Write-Output",
+        write_output,
+        parameter("InputObject", "PSObject[]", mandatory=True, position=0, from_pipeline=True, may_be_empty=True, remaining=True),
+        switch("NoEnumerate"),
+        module=_MODULE,
+        class_name="WriteOutputCommand",
+        synopsis="Sends the given objects down the pipeline.",
+        read_only=True,
+    ),
+    cmdlet(
+        "Write-Host",
+        write_host,
+        parameter("Object", "Object", position=0, from_pipeline=True, remaining=True),
+        switch("NoNewline"),
+        parameter("Separator", "Object"),
+        parameter("ForegroundColor", "String"),
+        parameter("BackgroundColor", "String"),
+        module=_MODULE,
+        class_name="WriteHostCommand",
+        synopsis="Writes text to the host.",
+        read_only=True,
+    ),
+    cmdlet(
+        "Write-Warning",
+        write_warning,
+        parameter("Message", "String", mandatory=True, position=0, from_pipeline=True, may_be_empty=True, aliases=("Msg",)),
+        module=_MODULE,
+        class_name="WriteWarningCommand",
+        synopsis="Writes a warning.",
+        read_only=True,
+    ),
+    cmdlet(
+        "Write-Verbose",
+        write_verbose,
+        parameter("Message", "String", mandatory=True, position=0, from_pipeline=True, may_be_empty=True, aliases=("Msg",)),
+        module=_MODULE,
+        class_name="WriteVerboseCommand",
+        synopsis="Writes to the verbose stream where -Verbose is given.",
+        read_only=True,
+    ),
+    cmdlet(
+        "Write-Error",
+        write_error,
+        parameter("Message", "String", mandatory=True, position=0, from_pipeline=True, may_be_empty=True, aliases=("Msg",)),
+        parameter("Category", "String", allowed=_CATEGORIES, default="NotSpecified"),
+        parameter("ErrorId", "String"),
+        parameter("TargetObject"),
+        parameter("CategoryActivity", "String", aliases=("Activity",)),
+        parameter("CategoryReason", "String", aliases=("Reason",)),
+        module=_MODULE,
+        class_name="WriteErrorCommand",
+        synopsis="Writes an error record.",
+        read_only=True,
+    ),
+    cmdlet(
+        "Write-Progress",
+        write_progress,
+        parameter("Activity", "String", mandatory=True, position=0),
+        parameter("Status", "String", position=1, default="Processing"),
+        parameter("Id", "Int32", position=2, minimum=0, default=0),
+        parameter("PercentComplete", "Int32", minimum=-1, maximum=100, default=-1),
+        parameter("SecondsRemaining", "Int32", default=-1),
+        parameter("CurrentOperation", "String"),
+        parameter("ParentId", "Int32", minimum=-1, default=-1),
+        switch("Completed"),
+        parameter("SourceId", "Int32", default=0),
+        module=_MODULE,
+        class_name="WriteProgressCommand",
+        synopsis="Writes a progress record.",
+        read_only=True,
+    ),
+    cmdlet(
+        "Out-String",
+        out_string,
+        _INPUT,
+        switch("Stream"),
+        parameter("Width", "Int32", minimum=2, default=120),
+        module=_MODULE,
+        class_name="OutStringCommand",
+        synopsis="Turns objects into the text that a screen would show.",
+        read_only=True,
+    ),
+    cmdlet(
+        "Out-Default",
+        out_default,
+        _INPUT,
+        switch("Transcript"),
+        module="Microsoft.PowerShell.Core",
+        class_name="OutDefaultCommand",
+        synopsis="Sends output to where it is shown.",
+        read_only=True,
+    ),
+    cmdlet(
+        "Out-Null",
+        out_null,
+        _INPUT,
+        module="Microsoft.PowerShell.Core",
+        class_name="OutNullCommand",
+        synopsis="Throws the pipeline's objects away.",
+        read_only=True,
+    ),
+)

@@ -1,0 +1,124 @@
+"""Where-Object with simple comparisons: a property, an operator, a value. No script block; a restricted endpoint takes none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from akslite_ps.sandbox.cmdlet import Call, CommandInfo, cmdlet
+from akslite_ps.sandbox.parameters import ParameterInfo, parameter
+from akslite_ps.sandbox.values import compare, is_sequence, property_of, text_of, wildcard
+
+
+def _truth(value: Any) -> bool:
+    if is_sequence(value):
+        return len(value) > 1 or (len(value) == 1 and _truth(value[0]))
+    return bool(value)
+
+
+def _equal(left: Any, right: Any, sensitive: bool) -> bool:
+    return compare(left, right, case_sensitive=sensitive) == 0
+
+
+def _ordered(test: Callable[[int], bool]) -> Callable[[Any, Any, bool], bool]:
+    def check(left: Any, right: Any, sensitive: bool) -> bool:
+        order = compare(left, right, case_sensitive=sensitive)
+        return order is not None and test(order)
+
+    return check
+
+
+def _like(left: Any, right: Any, sensitive: bool) -> bool:
+    pattern = wildcard(text_of(right))
+    if sensitive:
+        pattern = re.compile(pattern.pattern, re.DOTALL)
+    return pattern.fullmatch(text_of(left)) is not None
+
+
+def _match(left: Any, right: Any, sensitive: bool) -> bool:
+    return re.search(text_of(right), text_of(left), 0 if sensitive else re.IGNORECASE) is not None
+
+
+def _contains(left: Any, right: Any, sensitive: bool) -> bool:
+    return any(_equal(item, right, sensitive) for item in (left if is_sequence(left) else [left]))
+
+
+def _in(left: Any, right: Any, sensitive: bool) -> bool:
+    return _contains(right, left, sensitive)
+
+
+def _not(test: Callable[[Any, Any, bool], bool]) -> Callable[[Any, Any, bool], bool]:
+    return lambda left, right, sensitive: not test(left, right, sensitive)
+
+
+_OPERATORS: dict[str, Callable[[Any, Any, bool], bool]] = {
+    "EQ": _equal,
+    "NE": _not(_equal),
+    "GT": _ordered(lambda order: order > 0),
+    "LT": _ordered(lambda order: order < 0),
+    "GE": _ordered(lambda order: order >= 0),
+    "LE": _ordered(lambda order: order <= 0),
+    "Like": _like,
+    "NotLike": _not(_like),
+    "Match": _match,
+    "NotMatch": _not(_match),
+    "Contains": _contains,
+    "NotContains": _not(_contains),
+    "In": _in,
+    "NotIn": _not(_in),
+}
+_EQUAL_SET = "EqualSet"
+
+
+async def where_object(call: Call) -> AsyncIterator[Any]:
+    name, expected = call["Property"], call["Value"]
+    operator, sensitive = next(
+        ((operator, letter == "C") for operator in _OPERATORS for letter in ("", "C") if call.is_bound(letter + operator)),
+        ("", False),
+    )
+    async for value in call.items():
+        _, actual = property_of(value, name)
+        if not operator and not call.is_bound("Value"):
+            keep = _truth(actual)
+        else:
+            try:
+                keep = _OPERATORS[operator or "EQ"](actual, expected, sensitive)
+            except re.error as error:
+                call.fail(
+                    f'parsing "{text_of(expected)}" - {error}.',
+                    "InvalidRegularExpression",
+                    "InvalidArgument",
+                    exception="System.ArgumentException",
+                )
+        if keep:
+            yield value
+
+
+def _where_parameters() -> list[ParameterInfo]:
+    sets = [_EQUAL_SET, *(f"{letter}{name}Set" for name in _OPERATORS for letter in ("", "C") if letter + name != "EQ")]
+    found = [
+        parameter("InputObject", "PSObject", from_pipeline=True),
+        parameter("Property", "String", mandatory=True, position=0, sets=sets),
+        parameter("Value", "Object", position=1, sets=sets),
+        parameter("EQ", "SwitchParameter", sets=[_EQUAL_SET], aliases=("IEQ",)),
+    ]
+    for name in _OPERATORS:
+        if name != "EQ":
+            found.append(parameter(name, "SwitchParameter", mandatory=True, sets=[f"{name}Set"], aliases=(f"I{name}",)))
+        found.append(parameter(f"C{name}", "SwitchParameter", mandatory=True, sets=[f"C{name}Set"]))
+    return found
+
+
+COMMANDS: tuple[CommandInfo, ...] = (
+    cmdlet(
+        "Where-Object",
+        where_object,
+        *_where_parameters(),
+        module="Microsoft.PowerShell.Core",
+        class_name="WhereObjectCommand",
+        default_set=_EQUAL_SET,
+        synopsis="Takes the objects whose property fulfils a condition.",
+        read_only=True,
+    ),
+)

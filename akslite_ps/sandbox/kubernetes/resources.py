@@ -1,0 +1,157 @@
+"""The resource types that the simulated API serves: names, scope, verbs, subresources.
+
+Read by discovery, routing, OpenAPI and authorization. Shared by every cluster of the process.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceType:
+    """One kind of object under one group and version.
+
+    Args:
+        categories: Groups of kinds for clients, e.g. ``all``.
+        subresources: Names below an object's path, e.g. ``status``.
+        scope_prefix: Definition prefix in the published API definitions, e.g. ``io.k8s.api.apps.v1``.
+    """
+
+    group: str
+    version: str
+    plural: str
+    singular: str
+    kind: str
+    namespaced: bool
+    scope_prefix: str
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    subresources: tuple[str, ...] = ()
+    verbs: tuple[str, ...] = ALL_VERBS
+
+    @property
+    def api_version(self) -> str:
+        """``v1`` or ``group/version``."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def resource(self) -> str:
+        """``plural.group``: the name under which objects are stored."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    @property
+    def definition(self) -> str:
+        """Name of the kind's definition in the published API definitions."""
+        return f"{self.scope_prefix}.{self.kind}"
+
+
+def _core(
+    plural: str, kind: str, short: str = "", *, namespaced: bool = True, categories: tuple[str, ...] = (), sub: tuple[str, ...] = ()
+) -> ResourceType:
+    return _type("", "v1", plural, kind, short, "io.k8s.api.core.v1", namespaced, categories, sub)
+
+
+def _type(
+    group: str,
+    version: str,
+    plural: str,
+    kind: str,
+    short: str,
+    prefix: str,
+    namespaced: bool = True,
+    categories: tuple[str, ...] = (),
+    sub: tuple[str, ...] = (),
+) -> ResourceType:
+    return ResourceType(
+        group=group,
+        version=version,
+        plural=plural,
+        singular=kind.lower(),
+        kind=kind,
+        namespaced=namespaced,
+        scope_prefix=prefix,
+        short_names=tuple(short.split()),
+        categories=categories,
+        subresources=sub,
+    )
+
+
+_ALL = ("all",)
+_APPS = "io.k8s.api.apps.v1"
+_RBAC = "io.k8s.api.rbac.v1"
+
+CONFIG_MAPS = _core("configmaps", "ConfigMap", "cm")
+ENDPOINTS = _core("endpoints", "Endpoints", "ep")
+EVENTS = _core("events", "Event", "ev")
+NAMESPACES = _core("namespaces", "Namespace", "ns", namespaced=False, sub=("finalize", "status"))
+NODES = _core("nodes", "Node", "no", namespaced=False, sub=("status",))
+VOLUMES = _core("persistentvolumes", "PersistentVolume", "pv", namespaced=False, sub=("status",))
+CLAIMS = _core("persistentvolumeclaims", "PersistentVolumeClaim", "pvc", sub=("status",))
+PODS = _core("pods", "Pod", "po", categories=_ALL, sub=("eviction", "log", "status"))
+SECRETS = _core("secrets", "Secret")
+SERVICES = _core("services", "Service", "svc", categories=_ALL, sub=("status",))
+SERVICE_ACCOUNTS = _core("serviceaccounts", "ServiceAccount", "sa", sub=("token",))
+DEPLOYMENTS = _type("apps", "v1", "deployments", "Deployment", "deploy", _APPS, categories=_ALL, sub=("scale", "status"))
+REPLICA_SETS = _type("apps", "v1", "replicasets", "ReplicaSet", "rs", _APPS, categories=_ALL, sub=("scale", "status"))
+DAEMON_SETS = _type("apps", "v1", "daemonsets", "DaemonSet", "ds", _APPS, categories=_ALL, sub=("status",))
+CONTROLLER_REVISIONS = _type("apps", "v1", "controllerrevisions", "ControllerRevision", "", _APPS)
+LEASES = _type("coordination.k8s.io", "v1", "leases", "Lease", "", "io.k8s.api.coordination.v1")
+ENDPOINT_SLICES = _type("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", "", "io.k8s.api.discovery.v1")
+DISRUPTION_BUDGETS = _type(
+    "policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", "pdb", "io.k8s.api.policy.v1", sub=("status",)
+)
+CLUSTER_ROLES = _type("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", "", _RBAC, False)
+CLUSTER_ROLE_BINDINGS = _type("rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding", "", _RBAC, False)
+ROLES = _type("rbac.authorization.k8s.io", "v1", "roles", "Role", "", _RBAC)
+ROLE_BINDINGS = _type("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding", "", _RBAC)
+STORAGE_CLASSES = _type("storage.k8s.io", "v1", "storageclasses", "StorageClass", "sc", "io.k8s.api.storage.v1", False)
+PRIORITY_CLASSES = _type("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", "pc", "io.k8s.api.scheduling.v1", False)
+
+RESOURCE_TYPES: tuple[ResourceType, ...] = (
+    CONFIG_MAPS,
+    ENDPOINTS,
+    EVENTS,
+    NAMESPACES,
+    NODES,
+    CLAIMS,
+    VOLUMES,
+    PODS,
+    SECRETS,
+    SERVICE_ACCOUNTS,
+    SERVICES,
+    CONTROLLER_REVISIONS,
+    DAEMON_SETS,
+    DEPLOYMENTS,
+    REPLICA_SETS,
+    LEASES,
+    ENDPOINT_SLICES,
+    DISRUPTION_BUDGETS,
+    CLUSTER_ROLE_BINDINGS,
+    CLUSTER_ROLES,
+    ROLE_BINDINGS,
+    ROLES,
+    PRIORITY_CLASSES,
+    STORAGE_CLASSES,
+)
+
+_BY_PATH = {(item.group, item.version, item.plural): item for item in RESOURCE_TYPES}
+_BY_RESOURCE = {item.resource: item for item in RESOURCE_TYPES}
+_BY_KIND = {(item.api_version, item.kind): item for item in RESOURCE_TYPES}
+
+
+def find_type(group: str, version: str, plural: str) -> ResourceType | None:
+    """The type served under this path, if it is."""
+    return _BY_PATH.get((group, version, plural))
+
+
+def type_of_resource(resource: str) -> ResourceType:
+    """The type stored as ``plural.group``."""
+    return _BY_RESOURCE[resource]
+
+
+def type_of_kind(api_version: str, kind: str) -> ResourceType | None:
+    """The type of an object with this apiVersion and kind, if it is served."""
+    return _BY_KIND.get((api_version, kind))

@@ -1,0 +1,212 @@
+"""Rules that an object must keep beyond its types: names, selectors, immutable fields. Checked before every write."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from akslite_ps.sandbox.kubernetes.objects import Object, labels_of, name_of
+from akslite_ps.sandbox.kubernetes.resources import ResourceType
+from akslite_ps.sandbox.kubernetes.selectors import selects
+from akslite_ps.sandbox.kubernetes.status import Cause, invalid
+
+_LABEL = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+_SUBDOMAIN = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+_LABEL_VALUE = re.compile(r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$")
+_QUALIFIED = re.compile(r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$")
+_LABEL_TEXT = (
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an "
+    "alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+)
+_SUBDOMAIN_TEXT = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with "
+    "an alphanumeric character (e.g. 'example.com', regex used for validation is "
+    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+)
+_FREE_NAMES = frozenset({"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"})
+_LABEL_NAMES = frozenset({"Namespace", "Service"})
+# What may change in the spec of a pod that exists.
+_MUTABLE_POD_FIELDS = frozenset({"activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds"})
+
+
+def check_rules(kind: ResourceType, obj: Object, before: Object | None, missing: list[Cause]) -> None:
+    """Refuse an object that breaks a rule.
+
+    Args:
+        before: The object that is to be replaced, None for a new one.
+        missing: Required fields that the object lacks.
+
+    Raises:
+        ApiError: 422 with every cause found.
+    """
+    causes = [*_metadata(kind, obj), *missing]
+    checks = _BY_KIND.get(kind.kind)
+    if checks and not missing:
+        causes += checks(obj, before)
+    if causes:
+        raise invalid(kind.kind, kind.group, name_of(obj), causes)
+
+
+def _metadata(kind: ResourceType, obj: Object) -> Iterator[Cause]:
+    name = name_of(obj)
+    if not name:
+        yield Cause("FieldValueRequired", "Required value: name or generateName is required", "metadata.name")
+    elif kind.kind in _FREE_NAMES:
+        if name in {".", ".."} or "/" in name or "%" in name:
+            yield _invalid(name, "may not contain '/' or '%'", "metadata.name")
+    elif kind.kind in _LABEL_NAMES:
+        if len(name) > 63 or not _LABEL.match(name):
+            yield _invalid(name, _LABEL_TEXT if len(name) <= 63 else "must be no more than 63 characters", "metadata.name")
+    elif len(name) > 253 or not _SUBDOMAIN.match(name):
+        yield _invalid(name, _SUBDOMAIN_TEXT if len(name) <= 253 else "must be no more than 253 characters", "metadata.name")
+    for key, value in labels_of(obj).items():
+        if not _QUALIFIED.match(key) or len(key.rpartition("/")[2]) > 63:
+            yield _invalid(key, "name part must consist of alphanumeric characters, '-', '_' or '.'", "metadata.labels")
+        if len(value) > 63 or not _LABEL_VALUE.match(value):
+            yield _invalid(
+                value,
+                "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.'",
+                "metadata.labels",
+            )
+
+
+def _workload(obj: Object, before: Object | None) -> Iterator[Cause]:
+    spec = obj["spec"]
+    if isinstance(spec.get("replicas"), int) and spec["replicas"] < 0:
+        yield _invalid(spec["replicas"], "must be greater than or equal to 0", "spec.replicas")
+    if before is not None and before["spec"].get("selector") != spec.get("selector"):
+        yield _invalid(spec.get("selector"), "field is immutable", "spec.selector")
+    template_labels = labels_of({"metadata": spec["template"].get("metadata") or {}})
+    if not (spec["selector"].get("matchLabels") or spec["selector"].get("matchExpressions")):
+        yield _invalid(spec["selector"], "empty selector is invalid for deployment", "spec.selector")
+    elif not selects(spec["selector"], template_labels):
+        yield _invalid(template_labels, "`selector` does not match template `labels`", "spec.template.metadata.labels")
+    yield from _pod_spec(spec["template"].get("spec") or {}, "spec.template.spec")
+    policy = (spec["template"].get("spec") or {}).get("restartPolicy", "Always")
+    if policy != "Always":
+        yield Cause(
+            "FieldValueNotSupported",
+            f'Unsupported value: "{policy}": supported values: "Always"',
+            "spec.template.spec.restartPolicy",
+        )
+
+
+def _pod(obj: Object, before: Object | None) -> Iterator[Cause]:
+    yield from _pod_spec(obj["spec"], "spec")
+    if before is not None and _fixed_pod_spec(before) != _fixed_pod_spec(obj):
+        text = (
+            "Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
+            "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
+            "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
+        )
+        yield Cause("FieldValueForbidden", text, "spec")
+
+
+def _fixed_pod_spec(pod: Object) -> dict[str, Any]:
+    spec = {key: value for key, value in pod["spec"].items() if key not in _MUTABLE_POD_FIELDS}
+    for field in ("containers", "initContainers"):
+        if field in spec:
+            spec[field] = [{key: value for key, value in item.items() if key != "image"} for item in spec[field]]
+    return spec
+
+
+def _pod_spec(spec: dict[str, Any], path: str) -> Iterator[Cause]:
+    volumes = {volume.get("name") for volume in spec.get("volumes") or ()}
+    seen: set[str] = set()
+    if not spec.get("containers"):
+        yield Cause("FieldValueRequired", "Required value", f"{path}.containers")
+    for field in ("initContainers", "containers"):
+        for index, container in enumerate(spec.get(field) or ()):
+            where = f"{path}.{field}[{index}]"
+            name = container.get("name", "")
+            if not _LABEL.match(name):
+                yield _invalid(name, _LABEL_TEXT, f"{where}.name")
+            if name in seen:
+                yield Cause("FieldValueDuplicate", f'Duplicate value: "{name}"', f"{where}.name")
+            seen.add(name)
+            if not container.get("image"):
+                yield Cause("FieldValueRequired", "Required value", f"{where}.image")
+            for number, mount in enumerate(container.get("volumeMounts") or ()):
+                if mount.get("name") not in volumes:
+                    yield Cause("FieldValueNotFound", f'Not found: "{mount.get("name")}"', f"{where}.volumeMounts[{number}].name")
+
+
+def _service(obj: Object, before: Object | None) -> Iterator[Cause]:
+    spec = obj["spec"]
+    kinds = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
+    if spec["type"] not in kinds:
+        listed = ", ".join(f'"{kind}"' for kind in kinds)
+        yield Cause("FieldValueNotSupported", f'Unsupported value: "{spec["type"]}": supported values: {listed}', "spec.type")
+    headless = spec.get("clusterIP") == "None"
+    if not spec.get("ports") and spec["type"] != "ExternalName" and not headless:
+        yield Cause("FieldValueRequired", "Required value", "spec.ports")
+    several = len(spec.get("ports") or ()) > 1
+    for index, port in enumerate(spec.get("ports") or ()):
+        if not 1 <= port["port"] <= 65535:
+            yield _invalid(port["port"], "must be between 1 and 65535, inclusive", f"spec.ports[{index}].port")
+        if several and not port.get("name"):
+            yield Cause("FieldValueRequired", "Required value", f"spec.ports[{index}].name")
+    fixed = (before or obj)["spec"].get("clusterIP")
+    if before is not None and fixed and spec["type"] != "ExternalName" and spec.get("clusterIP") != fixed:
+        yield _invalid([spec.get("clusterIP", "")], "may not change once set", "spec.clusterIPs[0]")
+
+
+def _immutable_data(obj: Object, before: Object | None) -> Iterator[Cause]:
+    if before is None or not before.get("immutable"):
+        return
+    if not obj.get("immutable"):
+        yield Cause("FieldValueForbidden", "Forbidden: field is immutable when `immutable` is set", "immutable")
+    for field in ("data", "binaryData"):
+        if obj.get(field) != before.get(field):
+            yield Cause("FieldValueForbidden", "Forbidden: field is immutable when `immutable` is set", field)
+
+
+def _secret(obj: Object, before: Object | None) -> Iterator[Cause]:
+    if before is not None and obj.get("type") != before.get("type"):
+        yield _invalid(obj.get("type"), "field is immutable", "type")
+    yield from _immutable_data(obj, before)
+
+
+def _binding(obj: Object, before: Object | None) -> Iterator[Cause]:
+    if before is not None and obj["roleRef"] != before["roleRef"]:
+        yield _invalid(obj["roleRef"], "cannot change roleRef", "roleRef")
+
+
+def _claim(obj: Object, before: Object | None) -> Iterator[Cause]:
+    if not obj["spec"].get("accessModes"):
+        yield Cause("FieldValueRequired", "Required value: at least 1 access mode is required", "spec.accessModes")
+    if "storage" not in ((obj["spec"].get("resources") or {}).get("requests") or {}):
+        yield Cause("FieldValueRequired", "Required value", "spec.resources[storage]")
+    if before is not None and obj["spec"].get("storageClassName") != before["spec"].get("storageClassName"):
+        text = (
+            "Forbidden: spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
+        )
+        yield Cause("FieldValueForbidden", text, "spec")
+
+
+def _invalid(value: object, message: str, path: str) -> Cause:
+    shown = f'"{value}"' if isinstance(value, str) else str(value)
+    return Cause("FieldValueInvalid", f"Invalid value: {shown}: {message}", path)
+
+
+def _volume(obj: Object, before: Object | None) -> Iterator[Cause]:
+    if "storage" not in (obj["spec"].get("capacity") or {}):
+        yield Cause("FieldValueRequired", "Required value", "spec.capacity")
+    if not obj["spec"].get("accessModes"):
+        yield Cause("FieldValueRequired", "Required value", "spec.accessModes")
+
+
+_BY_KIND: dict[str, Callable[[Object, Object | None], Iterator[Cause]]] = {
+    "Deployment": _workload,
+    "ReplicaSet": _workload,
+    "DaemonSet": _workload,
+    "Pod": _pod,
+    "Service": _service,
+    "ConfigMap": _immutable_data,
+    "Secret": _secret,
+    "ClusterRoleBinding": _binding,
+    "RoleBinding": _binding,
+    "PersistentVolume": _volume,
+    "PersistentVolumeClaim": _claim,
+}

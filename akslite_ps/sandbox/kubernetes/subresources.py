@@ -1,0 +1,127 @@
+"""What lies below an object's path and is no part of it: scale, logs, evictions, tokens, namespace finalizers."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from akslite_ps.sandbox.kubernetes import resources
+from akslite_ps.sandbox.kubernetes.answers import Answer
+from akslite_ps.sandbox.kubernetes.bodies import JSON_PATCH, media_type, parse_body
+from akslite_ps.sandbox.kubernetes.deleting import remove_if_released
+from akslite_ps.sandbox.kubernetes.disruptions import check_eviction
+from akslite_ps.sandbox.kubernetes.objects import Object, ObjectKey, name_of, timestamp
+from akslite_ps.sandbox.kubernetes.patches import json_patch, merge_patch
+from akslite_ps.sandbox.kubernetes.pods import delete_pod
+from akslite_ps.sandbox.kubernetes.requests import ResourceRequest
+from akslite_ps.sandbox.kubernetes.state import ClusterState
+from akslite_ps.sandbox.kubernetes.status import bad_request, conflict, method_not_allowed, not_found
+from akslite_ps.sandbox.kubernetes.tokens import AUDIENCES, issue_token
+
+_TOKEN_SECONDS = 3600
+
+
+def answer_subresource(state: ClusterState, request: ResourceRequest, headers: Mapping[str, str], body: bytes) -> Answer:
+    """Answer a request for ``scale``, ``log``, ``eviction``, ``token`` or ``finalize``.
+
+    Raises:
+        ApiError: 404 where the object does not exist, 405 for a verb the subresource does not know.
+    """
+    obj = state.store.get(ObjectKey(request.kind.resource, request.namespace, request.name))
+    if obj is None:
+        raise not_found(request.kind.plural, request.kind.group, request.name)
+    data = parse_body(body, media_type(headers)) if body.strip() else {}
+    match request.subresource, request.verb:
+        case "scale", "get":
+            return Answer.of(_scale_of(obj))
+        case "scale", "update" | "patch":
+            return _set_scale(state, request, obj, data, media_type(headers))
+        case "log", "get":
+            return _log(obj, request)
+        case "eviction", "create":
+            return _evict(state, request, obj, data)
+        case "token", "create":
+            return _token(state, request, data)
+        case "finalize", "update":
+            return _finalize(state, request, obj, data)
+    raise method_not_allowed()
+
+
+def _scale_of(obj: Object) -> Object:
+    selector = obj["spec"].get("selector") or {}
+    labels = ",".join(f"{key}={value}" for key, value in sorted((selector.get("matchLabels") or {}).items()))
+    metadata = {key: obj["metadata"][key] for key in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")}
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": metadata,
+        "spec": {"replicas": obj["spec"].get("replicas", 0)},
+        "status": {"replicas": obj.get("status", {}).get("replicas", 0), "selector": labels},
+    }
+
+
+def _set_scale(state: ClusterState, request: ResourceRequest, obj: Object, data: Any, how: str) -> Answer:
+    scale = _scale_of(obj)
+    if request.verb == "patch":
+        data = json_patch(copy.deepcopy(scale), data) if how == JSON_PATCH else merge_patch(scale, data)
+    version = (data.get("metadata") or {}).get("resourceVersion")
+    if version and version != obj["metadata"]["resourceVersion"]:
+        why = "the object has been modified; please apply your changes to the latest version and try again"
+        raise conflict(request.kind.plural, request.kind.group, request.name, why)
+    replicas = (data.get("spec") or {}).get("replicas", 0)
+    if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:
+        raise bad_request(f"Scale.autoscaling {request.name!r} is invalid: spec.replicas: Invalid value: {replicas}")
+    if not request.dry_run and replicas != obj["spec"].get("replicas"):
+        obj["spec"]["replicas"] = replicas
+        obj["metadata"]["generation"] = obj["metadata"].get("generation", 1) + 1
+        state.put(request.kind, obj)
+    return Answer.of(_scale_of(obj))
+
+
+def _log(pod: Object, request: ResourceRequest) -> Answer:
+    """The log of a container. Simulated containers write none: only whether it can be read is answered truly."""
+    names = [item["name"] for item in pod["spec"]["containers"]]
+    name = request.query.get("container", "")
+    if not name and len(names) > 1:
+        raise bad_request(f"a container name must be specified for pod {name_of(pod)}, choose one of: [{' '.join(names)}]")
+    name = name or names[0]
+    if name not in names:
+        raise bad_request(f"container {name} is not valid for pod {name_of(pod)}")
+    for item in pod.get("status", {}).get("containerStatuses") or ():
+        waiting = item["state"].get("waiting")
+        if item["name"] == name and waiting:
+            raise bad_request(f'container "{name}" in pod "{name_of(pod)}" is waiting to start: {waiting["reason"]}')
+    return Answer.text("")
+
+
+def _evict(state: ClusterState, request: ResourceRequest, pod: Object, data: Any) -> Answer:
+    check_eviction(state, pod)
+    options = (data.get("deleteOptions") or {}) if isinstance(data, dict) else {}
+    if not request.dry_run:
+        delete_pod(pod, state, options.get("gracePeriodSeconds"))
+    return Answer.of({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}, 201)
+
+
+def _token(state: ClusterState, request: ResourceRequest, data: Any) -> Answer:
+    spec = (data.get("spec") or {}) if isinstance(data, dict) else {}
+    seconds = int(spec.get("expirationSeconds") or _TOKEN_SECONDS)
+    token, ends = issue_token(state, request.namespace, request.name, seconds)
+    assert ends is not None
+    return Answer.of(
+        {
+            "kind": "TokenRequest",
+            "apiVersion": "authentication.k8s.io/v1",
+            "metadata": {"name": request.name, "namespace": request.namespace, "creationTimestamp": timestamp(state.now)},
+            "spec": {"audiences": spec.get("audiences") or AUDIENCES[state.facts.distribution], "expirationSeconds": seconds},
+            "status": {"token": token, "expirationTimestamp": timestamp(ends)},
+        },
+        201,
+    )
+
+
+def _finalize(state: ClusterState, request: ResourceRequest, namespace: Object, data: Any) -> Answer:
+    namespace["spec"] = {"finalizers": (data.get("spec") or {}).get("finalizers") or []}
+    stored = state.put(resources.NAMESPACES, namespace)
+    remove_if_released(state, request.kind, stored)
+    return Answer.of(stored)
