@@ -155,8 +155,10 @@ function Find-NodeDisk {
 function Test-Deployment {
     param([object] $Product, [string[]] $NodeDisks)
 
+    # A deployment that broke off leaves node disks of which the product itself says that there is no deployment.
     if (-not $Product) { return $false }
-    Read-Fact { [bool] (AksEdge\Test-AksEdgeDeployment -ErrorAction Stop) } -Default ([bool] $NodeDisks)
+    if ($NodeDisks) { return $true }
+    Read-Fact { [bool] (AksEdge\Test-AksEdgeDeployment -ErrorAction Stop) } -Default $false
 }
 
 function Get-SessionLanguageMode {

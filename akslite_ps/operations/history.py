@@ -1,0 +1,118 @@
+"""What a run's journal rows say about its steps: results, attempts, and what may still be on its way.
+
+Read by ``operations.engine`` when a run goes on. Pure reading of rows; asks no device.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pydantic import ValidationError
+
+from akslite_ps.errors import PlanOutdated
+from akslite_ps.journal import Row, RowKind, RunSummary
+from akslite_ps.operations.plan import Plan, StepResult
+from akslite_ps.operations.record_rows import record_from
+from akslite_ps.remoting.records import Record
+
+
+@dataclass(slots=True)
+class InFlight:
+    """An attempt with an intent and no result: it may have been sent, may still run, may be over.
+
+    Args:
+        step_id: The step.
+        attempt: Which attempt at it.
+        command: The command's name.
+        shell_id: The session on the device it went to.
+        command_id: The invocation in that session; None where the controller died before the device took it.
+        boot_time: When the device had last started at that time.
+        records: What the device had said so far, as far as the journal holds it.
+    """
+
+    step_id: str
+    attempt: int
+    command: str
+    shell_id: str | None = None
+    command_id: str | None = None
+    boot_time: dt.datetime | None = None
+    records: list[Record] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class History:
+    """A run as far as its rows tell it.
+
+    Args:
+        plan: The plan that was approved.
+        started: When the run began.
+        results: The last result of each step that has one.
+        attempts: How many attempts each step has had.
+        in_flight: The attempt without a result, if there is one.
+    """
+
+    plan: Plan
+    started: dt.datetime
+    results: dict[str, StepResult] = field(default_factory=dict)
+    attempts: dict[str, int] = field(default_factory=dict)
+    in_flight: InFlight | None = None
+
+
+def read_history(summary: RunSummary, rows: Sequence[Row]) -> History:
+    """Read a run's rows.
+
+    Raises:
+        PlanOutdated: The plan in the journal is not the one that was approved, or cannot be read by this version.
+    """
+    history = History(plan=_plan(summary, rows), started=summary.started)
+    for row in rows:
+        if row.step_id is not None:
+            _take(history, row)
+    return history
+
+
+def _take(history: History, row: Row) -> None:
+    assert row.step_id is not None
+    data, in_flight = row.data, history.in_flight
+    match row.kind:
+        case RowKind.INTENT:
+            history.attempts[row.step_id] = row.attempt
+            boot_time = data.get("boot_time")
+            history.in_flight = InFlight(
+                row.step_id,
+                row.attempt,
+                data.get("command", ""),
+                shell_id=data.get("shell_id"),
+                boot_time=dt.datetime.fromisoformat(boot_time) if boot_time else None,
+            )
+        case RowKind.SENT if in_flight:
+            in_flight.shell_id = data.get("shell_id", in_flight.shell_id)
+            in_flight.command_id = data.get("command_id")
+        case RowKind.RECORD if in_flight and (record := record_from(data)) is not None:
+            in_flight.records.append(record)
+        case RowKind.RESULT:
+            history.results[row.step_id] = StepResult.model_validate(data)
+            history.attempts[row.step_id] = max(row.attempt, history.attempts.get(row.step_id, 0))
+            history.in_flight = None
+
+
+def _plan(summary: RunSummary, rows: Sequence[Row]) -> Plan:
+    try:
+        plan = Plan.model_validate(rows[0].data["plan"])
+    except (IndexError, KeyError, ValidationError) as error:
+        raise PlanOutdated(
+            f"the plan of run {summary.run_id} cannot be read by this version of akslite-ps",
+            device=summary.device,
+            attempted="resume the run",
+            next_action=f"make a new plan for {summary.operation}; steps that are done will be found so",
+        ) from error
+    if plan.hash != summary.plan_hash:
+        raise PlanOutdated(
+            f"the plan of run {summary.run_id} has the hash {plan.hash[:12]}, approved was {summary.plan_hash[:12]}",
+            device=summary.device,
+            attempted="resume the run",
+            next_action=f"look at it with `akslite runs show {summary.run_id}`, then make a new plan for {summary.operation}",
+        )
+    return plan

@@ -1,0 +1,191 @@
+"""Verifies a deployed device: the product's own test, then nodes and system pods as Kubernetes sees them. Only reads."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeVar
+
+from akslite_ps.errors import AksLiteError, StepFailed, Unreachable
+from akslite_ps.operations.controller import Ask, OpenSession, open_session
+from akslite_ps.operations.plan import Finding, Plan, Step
+from akslite_ps.operations.reading import read_facts
+from akslite_ps.operations.steps import Done, StepCode
+from akslite_ps.operations.work import Work
+from akslite_ps.outcome import Outcome
+
+if TYPE_CHECKING:
+    from akslite_ps.cluster import Cluster
+    from akslite_ps.remoting import Device
+
+DEPLOYMENT = "verify.deployment"
+NODES = "verify.nodes"
+PODS = "verify.pods"
+READY_WITHIN_S = 900
+"""Longest wait for nodes and pods in seconds: the product's own limit for a Windows node, the longest it has."""
+
+_T = TypeVar("_T")
+
+
+def plan(device: Device, *, open_session: OpenSession = open_session, ask: Ask | None = None) -> Plan:
+    """Read the device and say what will be verified.
+
+    Args:
+        device: The device.
+        open_session: Opens the session to read with.
+        ask: Answers ``prompt:`` secret references.
+
+    Raises:
+        RemotingError: The device cannot be read.
+    """
+    facts = read_facts(device, open_session=open_session, ask=ask)
+    exists = facts.deployment_exists
+    return Plan(
+        operation="verify",
+        device=device.name,
+        created=dt.datetime.now(dt.UTC),
+        findings=(
+            Finding(
+                check="deployment",
+                title="Deployment",
+                severity="ok" if exists else "error",
+                read="there is one" if exists else "there is none",
+                needed="a deployment",
+                action="" if exists else f"deploy first: akslite deploy {device.name} --config FILE",
+            ),
+        ),
+        steps=steps(),
+    )
+
+
+def steps() -> tuple[Step, ...]:
+    """The steps that verify a device."""
+    return (
+        Step(
+            id=DEPLOYMENT, title="Ask the product for its deployment", command="Test-AksEdgeDeployment", typical_s=10, max_run_s=300
+        ),
+        Step(id=NODES, title="Ask Kubernetes for its nodes", typical_s=30, max_run_s=READY_WITHIN_S),
+        Step(id=PODS, title="Ask Kubernetes for its system pods", typical_s=60, max_run_s=READY_WITHIN_S),
+    )
+
+
+class _Deployment(StepCode):
+    repeatable = True
+
+    def act(self, work: Work) -> Done:
+        from akslite_ps.aksedge.calls import AksEdge
+
+        product = AksEdge(work.session())
+        if not product.test_deployment():
+            raise StepFailed(
+                "the product says that there is no deployment",
+                device=work.device.name,
+                attempted=work.step.title,
+                next_action=f"look at it: akslite status {work.device.name}",
+            )
+        name, address = product.get_node_name(), product.get_node_addr()
+        where = f" at {address.ip}" if address.ip else ""
+        return Done(Outcome.OK, f"node {name}{where}", {"node": name, "address": address.ip, "mac": address.mac})
+
+
+class _Nodes(StepCode):
+    repeatable = True
+
+    def act(self, work: Work) -> Done:
+        with open_cluster(work) as cluster:
+            version = _until(work, cluster.version, lambda _: True, lambda _: "The API server answers")
+            nodes = _until(
+                work,
+                cluster.nodes,
+                lambda found: bool(found) and all(node.ready for node in found),
+                lambda found: f"{sum(node.ready for node in found)} of {len(found)} nodes Ready",
+            )
+        evidence = {"server": cluster.server, "version": version, "nodes": [node.to_dict() for node in nodes]}
+        late = [
+            f"{node.name} is {node.status}" + (f" ({node.message})" if node.message else "") for node in nodes if not node.ready
+        ]
+        if late or not nodes:
+            raise _not_ready(work, "; ".join(late) or "the cluster has no nodes")
+        return Done(Outcome.OK, f"{len(nodes)} of {len(nodes)} nodes Ready, {version}", evidence)
+
+
+class _Pods(StepCode):
+    repeatable = True
+
+    def act(self, work: Work) -> Done:
+        with open_cluster(work) as cluster:
+            pods = _until(
+                work,
+                cluster.system_pods,
+                lambda found: bool(found) and all(pod.healthy for pod in found),
+                lambda found: f"{sum(pod.healthy for pod in found)} of {len(found)} system pods ready",
+            )
+        late = [f"{pod.namespace}/{pod.name} is {pod.status}" for pod in pods if not pod.healthy]
+        if late or not pods:
+            raise _not_ready(work, "; ".join(late) or "the cluster has no system pods")
+        return Done(Outcome.OK, f"{len(pods)} of {len(pods)} system pods ready", {"pods": [pod.to_dict() for pod in pods]})
+
+
+def open_cluster(work: Work) -> Cluster:
+    """A client of the device's cluster, with a kubeconfig read from the device now. The kubeconfig is kept nowhere.
+
+    Raises:
+        AksLiteError: The kubeconfig cannot be read, or is not usable.
+    """
+    from akslite_ps.aksedge.ops import kube_config
+
+    return work.controller.open_cluster(work.device, kube_config(work.session()))
+
+
+def _until(work: Work, read: Callable[[], _T], ready: Callable[[_T], bool], say: Callable[[_T], str]) -> _T:
+    """Read again and again until it is ready or the step's time is over; an API server that starts is waited for.
+
+    Returns:
+        The last reading, ready or not.
+
+    Raises:
+        Unreachable: The API server did not answer for too long.
+    """
+    now = work.controller.clock.monotonic
+    end = now() + work.step.max_run_s
+    answered = now()
+    work.tell("Waiting for the API server")
+    for pause in work.controller.limits.polls():
+        try:
+            value = read()
+        except Unreachable as error:
+            if now() >= min(end, answered + work.controller.limits.api_within_s):
+                raise _silent(work, error) from error
+        else:
+            answered = now()
+            work.tell(say(value))
+            if ready(value) or now() >= end:
+                return value
+        work.wait(pause)
+    raise AssertionError("polls never end")
+
+
+def _silent(work: Work, error: Unreachable) -> Unreachable:
+    return Unreachable(
+        error.message,
+        device=work.device.name,
+        attempted=work.step.title,
+        next_action=(
+            "the API server of a single machine listens on the device's internal switch: open a way to it from here "
+            "(netsh interface portproxy and a firewall rule on the device), then resume the run"
+        ),
+    )
+
+
+def _not_ready(work: Work, why: str) -> AksLiteError:
+    return StepFailed(
+        f"not ready within {work.step.max_run_s} s: {why}",
+        device=work.device.name,
+        attempted=work.step.title,
+        next_action="look at the cluster's events and the device's disk latency; then resume the run",
+    )
+
+
+CODE: Mapping[str, StepCode] = {DEPLOYMENT: _Deployment(), NODES: _Nodes(), PODS: _Pods()}
+
+__all__ = ["CODE", "DEPLOYMENT", "NODES", "PODS", "READY_WITHIN_S", "open_cluster", "plan", "steps"]

@@ -1,0 +1,319 @@
+"""Fixtures: a journal, a device reduced to what the engine sees of it, and simulated devices."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from akslite_ps.aksedge.config import DeploymentConfig
+from akslite_ps.cluster.health import NodeHealth, PodHealth
+from akslite_ps.errors import SessionLost, Unreachable
+from akslite_ps.journal import Journal
+from akslite_ps.operations import Controller, Limits
+from akslite_ps.remoting.endpoint import Device, Endpoint
+from akslite_ps.remoting.records import ErrorRecord, InformationRecord, OutputRecord, Record
+from akslite_ps.remoting.result import InvocationState, Result
+from akslite_ps.sandbox import LocalSandbox
+from akslite_ps.sandbox.state import DeviceState, InstalledProduct
+from akslite_ps.secrets import SecretRef
+
+Script = Sequence["Record | Callable[[FakeShell], None]"]
+
+
+@dataclass
+class FakePipeline:
+    """What runs on the device; lives on when its client is gone."""
+
+    command: str
+    script: deque[Any]
+    id: str = field(default_factory=lambda: str(uuid.uuid4()).upper())
+
+
+@dataclass
+class FakeShell:
+    host: FakeHost
+    id: str = field(default_factory=lambda: str(uuid.uuid4()).upper())
+    pipelines: dict[str, FakePipeline] = field(default_factory=dict)
+    disconnected: bool = False
+
+
+class FakeHost:
+    """The device: shells with pipelines in them, a boot time, and ways to break.
+
+    ``scripts`` says what each command does; ``sent`` is every command that was sent to act.
+    """
+
+    def __init__(self) -> None:
+        self.boot_time = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+        self.reachable = True
+        self.shells: dict[str, FakeShell] = {}
+        self.scripts: dict[str, Script] = {}
+        self.sent: list[str] = []
+        self.opened = 0
+        self.so = False
+
+    def reboot(self) -> None:
+        self.boot_time += dt.timedelta(hours=1)
+        self.shells.clear()
+
+    # -- items of a script --------------------------------------------------------------------------------------
+
+    @staticmethod
+    def say(text: str) -> InformationRecord:
+        return InformationRecord(text, tags=("PSHOST",))
+
+    @staticmethod
+    def put_out(value: object) -> OutputRecord:
+        return OutputRecord(value)
+
+    @staticmethod
+    def fail(message: str) -> ErrorRecord:
+        return ErrorRecord(message, terminating=True)
+
+    @staticmethod
+    def become_so(shell: FakeShell) -> None:
+        shell.host.so = True
+
+    @staticmethod
+    def lose_connection(shell: FakeShell) -> None:
+        raise SessionLost("the connection to the device is lost", device="press-01")
+
+    @staticmethod
+    def restart_unasked(shell: FakeShell) -> None:
+        shell.host.reboot()
+        raise SessionLost("the session no longer exists on the device", device="press-01")
+
+    @staticmethod
+    def go_dark(shell: FakeShell) -> None:
+        shell.host.reachable = False
+        raise SessionLost("the connection to the device is lost", device="press-01")
+
+    # -- what Controller wants ------------------------------------------------------------------------------------
+
+    def open_session(self, device: Device, *, ask: object = None) -> FakeSession:
+        self.require(device)
+        self.opened += 1
+        shell = FakeShell(self)
+        self.shells[shell.id] = shell
+        return FakeSession(self, shell, device)
+
+    def attach_session(self, device: Device, shell_id: str, *, ask: object = None) -> FakeSession:
+        self.require(device)
+        if shell_id not in self.shells:
+            raise SessionLost("the session no longer exists on the device", device=device.name)
+        self.shells[shell_id].disconnected = False
+        return FakeSession(self, self.shells[shell_id], device)
+
+    def require(self, device: Device) -> None:
+        if not self.reachable:
+            raise Unreachable("nothing listens", device=device.name)
+
+
+class FakeSession:
+    language = "none"
+
+    def __init__(self, host: FakeHost, shell: FakeShell, device: Device) -> None:
+        self.host, self.shell, self.device = host, shell, device
+
+    @property
+    def shell_id(self) -> str:
+        return self.shell.id
+
+    def is_alive(self) -> bool:
+        return self.host.reachable and self.shell_id in self.host.shells
+
+    def invoke(self, command: str, *, check: bool = True, **parameters: Any) -> Result:
+        """Reading commands only."""
+        self.host.require(self.device)
+        if not self.is_alive():
+            raise SessionLost("the session no longer exists on the device", device=self.device.name)
+        if command == "Get-Command":
+            return Result(InvocationState.COMPLETED, output=list(parameters["Name"]))
+        values = {"Get-AksLiteBootTime": self.host.boot_time, "Get-So": self.host.so}
+        return Result(InvocationState.COMPLETED, output=[values[command]])
+
+    def start(self, command: str, *, timeout_s: float | None = None, **parameters: Any) -> FakeInvocation:
+        self.host.sent.append(command)
+        pipeline = FakePipeline(command, deque(self.host.scripts[command]))
+        self.shell.pipelines[pipeline.id] = pipeline
+        if pipeline.script and pipeline.script[0] == "lost while sending":
+            pipeline.script.popleft()
+            raise SessionLost("the connection broke while the command was sent", device=self.device.name)
+        return FakeInvocation(self, pipeline)
+
+    def running(self) -> list[FakeInvocation]:
+        return [FakeInvocation(self, pipeline) for pipeline in self.shell.pipelines.values()]
+
+    def disconnect(self) -> None:
+        self.shell.disconnected = True
+
+    def close(self) -> None:
+        if not self.shell.disconnected:
+            self.host.shells.pop(self.shell_id, None)
+
+    def __enter__(self) -> FakeSession:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self.close()
+
+
+class FakeInvocation:
+    def __init__(self, session: FakeSession, pipeline: FakePipeline) -> None:
+        self._session, self._pipeline = session, pipeline
+        self.id, self.command = pipeline.id, pipeline.command
+        self.state = InvocationState.RUNNING
+        self._seen: list[Record] = []
+
+    def records(self, timeout_s: float | None = None) -> Iterator[Record]:
+        script = self._pipeline.script
+        while script:
+            item = script[0]
+            if isinstance(item, threading.Event):
+                if not item.wait(timeout_s):
+                    return
+                script.popleft()
+                continue
+            script.popleft()
+            if isinstance(item, Record):
+                self._seen.append(replace(item, seq=len(self._seen) + 1))
+                yield self._seen[-1]
+            else:
+                try:
+                    item(self._session.shell)
+                except SessionLost:
+                    self.state = InvocationState.LOST
+                    raise
+        failed = any(isinstance(record, ErrorRecord) and record.terminating for record in self._seen)
+        self.state = InvocationState.FAILED if failed else InvocationState.COMPLETED
+        self._session.shell.pipelines.pop(self.id, None)
+
+    def result(self) -> Result:
+        return Result(
+            self.state,
+            output=[record.value for record in self._seen if isinstance(record, OutputRecord)],
+            errors=[record for record in self._seen if isinstance(record, ErrorRecord)],
+            records=list(self._seen),
+        )
+
+    def stop(self, timeout_s: float = 2.0) -> bool:
+        self._pipeline.script.clear()
+        return True
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    with Journal.open(tmp_path / "journal" / "journal.sqlite") as opened:
+        yield opened
+
+
+@pytest.fixture
+def host() -> FakeHost:
+    return FakeHost()
+
+
+@pytest.fixture
+def device() -> Device:
+    endpoint = Endpoint(host="127.0.0.1", username="u", password=SecretRef("env", "NOBODY_ASKS"))
+    return Device(name="press-01", endpoint=endpoint)
+
+
+# -- simulated devices --------------------------------------------------------------------------------------------
+
+SPEED = 3000.0
+
+
+class SimulatedHost:
+    """One simulated device, how to reach it, and what the tests do to it."""
+
+    def __init__(self, sandbox: LocalSandbox) -> None:
+        self.sandbox = sandbox
+        self.name = sandbox.devices[0].name
+
+    @property
+    def device(self) -> Device:
+        told = self.sandbox.devices[0]
+        endpoint = Endpoint(
+            host=told.address, port=told.http_port, username=told.username, password=SecretRef("file", str(told.password_file))
+        )
+        return Device(name=self.name, endpoint=endpoint)
+
+    @property
+    def state(self) -> DeviceState:
+        return self.sandbox.device(self.name).state
+
+    def update(self, **changes: Any) -> None:
+        async def work() -> None:
+            self.sandbox.device(self.name).update(**changes)
+
+        self.sandbox.run(work())
+
+    def install(self, version: str = "1.12.269.0", kubernetes: str = "1.33.5", distribution: str = "K3s") -> None:
+        """As after a successful preparation and installation."""
+        self.update(
+            features=dict.fromkeys(self.state.features, "Enabled"),
+            product=InstalledProduct(
+                distribution=distribution,
+                version=version,
+                kubernetes_version=kubernetes,
+                install_dir="C:\\Program Files\\AksEdge",
+                vhdx_dir="C:\\Program Files\\AksEdge",
+                features=("CoreFeature",),
+                installed_at=dt.datetime.now(dt.UTC),
+            ),
+        )
+
+    def fault(self, name: str, **parameters: Any) -> None:
+        self.sandbox.add_fault(self.name, name, **parameters)
+
+    def hardware(self, **changes: Any) -> None:
+        self.sandbox.set_hardware(self.name, **changes)
+
+
+@pytest.fixture
+def simulated(tmp_path: Path) -> Iterator[SimulatedHost]:
+    with LocalSandbox(tmp_path / "sandbox", devices=1, speed=SPEED) as sandbox:
+        yield SimulatedHost(sandbox)
+
+
+@pytest.fixture
+def config() -> DeploymentConfig:
+    """A single machine without internet, so without Azure Arc."""
+    template = DeploymentConfig.template("SingleMachineCluster", "K3s")
+    return template.with_values({"Network.InternetDisabled": True})
+
+
+class HealthyCluster:
+    """Stands in for the cluster where a test is not about it: the official client takes seconds to load."""
+
+    server = "https://127.0.0.1:6443"
+
+    def version(self) -> str:
+        return "v1.33.5+k3s1"
+
+    def nodes(self) -> list[NodeHealth]:
+        return [NodeHealth("press-01-ledge", "Ready", ready=True)]
+
+    def system_pods(self) -> list[PodHealth]:
+        return [PodHealth("kube-system", "coredns", "Running", ready=1, containers=1)]
+
+    def __enter__(self) -> HealthyCluster:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        return None
+
+
+@pytest.fixture
+def operator(journal: Journal) -> Controller:
+    """A controller for simulated devices."""
+    limits = Limits(first_poll_s=0.02, longest_poll_s=0.1, back_within_s=10, tick_s=0.5)
+    return Controller(journal, limits=limits, open_cluster=lambda device, kubeconfig: HealthyCluster())  # type: ignore[arg-type,return-value]
