@@ -5,8 +5,9 @@ The public names load on first use, so that importing one room does not load the
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from akslite_ps.lazy import lazy_names
 
 __version__ = "0.1.0"
 
@@ -22,15 +23,15 @@ if TYPE_CHECKING:
     from akslite_ps.remoting import Session as Session
 
 _PLACES = {
-    "AksLiteError": "akslite_ps.errors",
-    "Cluster": "akslite_ps.cluster",
-    "DeploymentConfig": "akslite_ps.aksedge.config",
-    "Device": "akslite_ps.remoting",
-    "Endpoint": "akslite_ps.remoting",
-    "Inventory": "akslite_ps.fleet.inventory",
-    "Journal": "akslite_ps.journal",
-    "Outcome": "akslite_ps.outcome",
-    "Session": "akslite_ps.remoting",
+    "AksLiteError": "errors",
+    "Cluster": "cluster",
+    "DeploymentConfig": "aksedge.config",
+    "Device": "remoting",
+    "Endpoint": "remoting",
+    "Inventory": "fleet.inventory",
+    "Journal": "journal",
+    "Outcome": "outcome",
+    "Session": "remoting",
 }
 
 __all__ = [
@@ -47,11 +48,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _PLACES:
-        return getattr(import_module(_PLACES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _PLACES)

@@ -6,8 +6,9 @@ The typed calls of our device-side module are in ``akslite_ps.aksedge.ops``.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from akslite_ps.lazy import lazy_names
 
 if TYPE_CHECKING:
     from akslite_ps.aksedge.calls import AksEdge as AksEdge
@@ -93,11 +94,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _PLACES:
-        return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _PLACES)
