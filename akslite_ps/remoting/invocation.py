@@ -226,7 +226,7 @@ class Invocation:
         done = False
         if not self._raw:
             try:
-                data, done = self._receiver.receive(self._command_id, self._wait_s(until))
+                data, done = self._receiver.receive(self._command_id, self._wait_s(until), until)
                 self._raw.extend(self._defragmenter.feed(data))
             except (AksLiteError, ValueError) as error:
                 raise self._lost(error) from error

@@ -69,20 +69,26 @@ class Receiver:
     time_left_s: Callable[[], float]
     is_stopping: Callable[[], bool]
     unconfirmed: bool = False
+    _broken_since: float | None = None
 
-    def receive(self, command_id: str, wait_s: int | None) -> tuple[bytes, bool]:
+    def receive(self, command_id: str, wait_s: int | None, until: float | None = None) -> tuple[bytes, bool]:
         """The bytes of one answered Receive, none where the device had nothing to say, and whether it was the last one.
+
+        Args:
+            command_id: The pipeline.
+            wait_s: How long the Receive may stay open, in seconds; None: the endpoint's operation time-out.
+            until: Monotonic time at which to come back with nothing although the way is broken; the outage goes on counting.
 
         Raises:
             AksLiteError: The way to the pipeline is gone, for good or beyond the limits; how it ended is unknown.
         """
-        broken_since: float | None = None
         pauses = iter(_PAUSES_S)
         while True:
             try:
                 with self.pool.lock:
                     answer = self.pool.receive(command_id, wait_s)
                 self.unconfirmed = False
+                self._broken_since = None
                 return answer
             except (*DROPPED, WinRMTransportError) as error:
                 broken: Exception = error
@@ -91,6 +97,7 @@ class Receiver:
                 code = fault_code(error)
                 if code == OPERATION_TIMED_OUT:
                     self.unconfirmed = False
+                    self._broken_since = None
                     return b"", False
                 if code in DISCONNECTED:
                     self._take_up_again(command_id)
@@ -98,11 +105,14 @@ class Receiver:
                     raise self._gone(error, code) from error
                 broken = error
             now = time.monotonic()
-            broken_since = broken_since or now
+            self._broken_since = self._broken_since or now
             limit = STOP_GRACE_S if self.is_stopping() else OUTAGE_LIMIT_S
-            if now - broken_since > limit or self.time_left_s() <= 0:
+            if now - self._broken_since > limit or self.time_left_s() <= 0:
                 raise as_remoting_error(broken, self.pool.device, self.attempted, established=True) from broken
-            time.sleep(next(pauses, _PAUSES_S[-1]))
+            if until is not None and now >= until:
+                return b"", False
+            pause = next(pauses, _PAUSES_S[-1])
+            time.sleep(pause if until is None else min(pause, until - now))
 
     def _take_up_again(self, command_id: str) -> None:
         """The device put the session aside during an outage."""

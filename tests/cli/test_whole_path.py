@@ -2,55 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from conftest import Akslite
+
 SAMPLE = Path(__file__).resolve().parents[1] / "recorded" / "azure-aks-edge" / "aksedge-config.json"
-
-
-class Akslite:
-    """Runs ``akslite`` in a subprocess with a home of its own."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.env = {**os.environ, "AKSLITE_HOME": str(home), "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
-
-    def __call__(self, *arguments: str | Path, code: int = 0, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-        result = subprocess.run(
-            [sys.executable, "-m", "akslite_ps.cli", *(str(a) for a in arguments)],
-            env=self.env,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            input=stdin if stdin is not None else "",
-            timeout=240,
-        )
-        assert result.returncode == code, f"exit code {result.returncode}\n{result.stdout}\n{result.stderr}"
-        assert "Traceback" not in result.stdout + result.stderr
-        return result
-
-    def json(self, *arguments: str | Path, code: int = 0) -> Any:
-        return json.loads(self(*arguments, "--json", code=code).stdout)
-
-
-@pytest.fixture(scope="module")
-def akslite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Akslite]:
-    """Three simulated devices started by the command itself, stopped at the end."""
-    command = Akslite(tmp_path_factory.mktemp("home"))
-    port_safe = f"127.{os.getpid() % 200 + 20}.{os.getpid() // 200 % 250}.0"
-    command("sandbox", "up", "--devices", "3", "--speed", "400", "--free-ports", "--address-base", port_safe)
-    try:
-        yield command
-    finally:
-        command("sandbox", "down", "--delete")
 
 
 def test_the_whole_path_from_bare_windows_to_a_running_cluster(akslite: Akslite, tmp_path: Path) -> None:

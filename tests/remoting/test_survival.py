@@ -192,6 +192,21 @@ def test_a_device_that_stays_away_is_given_up_after_the_limit(
         lab.run(relay.start())
 
 
+def test_reading_for_a_while_comes_back_during_an_outage_and_goes_on_after_it(lab: Any, relay: Any, steps: Steps) -> None:
+    with Session.open(lab.target(port=relay.port)) as session:
+        invocation = session.start("Count-Up")
+        lab.run(relay.stop())
+
+        assert list(invocation.records(timeout_s=0.2)) == []
+        assert list(invocation.records(timeout_s=0.2)) == []
+
+        lab.run(relay.start())
+        steps.go()
+        steps.go()
+        steps.end()
+        assert invocation.wait().output == [1, 2]
+
+
 def test_a_device_that_comes_back_in_time_is_waited_for(lab: Any, relay: Any, steps: Steps) -> None:
     with Session.open(lab.target(port=relay.port)) as session:
         result = in_background(session.start("Count-Up").wait)
