@@ -17,6 +17,7 @@
     +-- PlanOutdated                the plan's hash is not the approved one, or the device changed
     +-- ConfirmationRequired        a person must say yes (licence terms, destructive step)
     +-- RunLocked                   another controller works on the device
+    +-- JournalError                the journal cannot be read or written (akslite_ps.journal)
 
 Used by every room; imports nothing of ours.
 """

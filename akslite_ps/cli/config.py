@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from akslite_ps.cli.exit_codes import USAGE
-from akslite_ps.cli.output import Json, emit, say, table
+from akslite_ps.cli.output import Json, emit, name_values, say, table
 from akslite_ps.errors import ConfigIssue, UsageError
 
 if TYPE_CHECKING:
@@ -95,12 +95,7 @@ def load(file: Path, overrides: Sequence[str] | None) -> DeploymentConfig:
     if not file.is_file():
         raise UsageError(f"there is no file {file}", next_action="name a deployment config, e.g. aksedge-config.json")
     config = DeploymentConfig.load(file)
-    changes: dict[str, Any] = {}
-    for change in overrides or ():
-        path, equals, value = change.partition("=")
-        if not equals or not path.strip():
-            raise UsageError(f"--set {change}: write PATH=VALUE, e.g. Network.InternetDisabled=true")
-        changes[path.strip()] = _value(value)
+    changes = {path: _value(value) for path, value in name_values(overrides or (), "--set").items()}
     return config.with_values(changes) if changes else config
 
 

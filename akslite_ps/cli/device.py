@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from akslite_ps.cli.exit_codes import FAILED, UNREACHABLE
-from akslite_ps.cli.output import Json, emit, facts, say, table
+from akslite_ps.cli.output import Json, emit, facts, name_values, say, table
 from akslite_ps.errors import UsageError
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def add(
                 raise UsageError(f"--{key.replace('_', '-')} {path}: there is no such file")
             endpoint[key] = path.resolve()
     try:
-        device = Device.model_validate({"name": name, "endpoint": endpoint, "labels": _labels(label or ())})
+        device = Device.model_validate({"name": name, "endpoint": endpoint, "labels": name_values(label or (), "--label")})
     except ValidationError as error:
         raise UsageError(
             f"the device cannot be added:{validation_lines(error)}", next_action="see: akslite device add --help"
@@ -79,16 +78,6 @@ def add(
         as_json=as_json,
         show=lambda: say(f"{device.name} added; check it with: akslite device test {name}"),
     )
-
-
-def _labels(pairs: Sequence[str]) -> dict[str, str]:
-    labels = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key.strip():
-            raise UsageError(f"--label {pair}: write KEY=VALUE")
-        labels[key.strip()] = value.strip()
-    return labels
 
 
 @app.command("list")

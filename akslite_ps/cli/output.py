@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from akslite_ps.errors import AksLiteError
+from akslite_ps.errors import AksLiteError, UsageError
 from akslite_ps.secrets import REDACTOR, redact
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
@@ -38,6 +38,21 @@ OUTCOME_STYLE = {
     "timed_out": "red",
     "error": "red",
 }
+
+
+def name_values(pairs: Iterable[str], option: str) -> dict[str, str]:
+    """The NAME=VALUE pairs of an option.
+
+    Raises:
+        UsageError: A pair has no equals sign or no name.
+    """
+    values = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(f"{option} {pair}: write NAME=VALUE")
+        values[name.strip()] = value
+    return values
 
 
 def console(*, stderr: bool = False) -> Console:

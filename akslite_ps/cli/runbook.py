@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from akslite_ps.cli.exit_codes import FAILED, OK
-from akslite_ps.cli.output import Json, emit, facts, say
-from akslite_ps.errors import UsageError
+from akslite_ps.cli.output import Json, emit, facts, name_values, say
 from akslite_ps.home import records_dir
 
 app = typer.Typer(help="Operations notebooks, run headless.", no_args_is_help=True)
@@ -30,15 +29,9 @@ def run(
     """Run a runbook with parameters and keep the executed notebook, also as HTML."""
     from akslite_ps.notebook.runner import run_runbook
 
-    parameters = {}
-    for pair in parameter or ():
-        name, equals, value = pair.partition("=")
-        if not equals or not name.strip():
-            raise UsageError(f"-p {pair}: write NAME=VALUE")
-        parameters[name.strip()] = value
     record = run_runbook(
         notebook,
-        parameters,
+        name_values(parameter or (), "-p"),
         output_dir=output_dir or records_dir(),
         on_cell=None if as_json else lambda event: say(event.line()),
         cell_timeout_s=cell_timeout,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from akslite_ps.cli.device import load as load_device
 from akslite_ps.cli.output import Json, emit, facts, say, table
 from akslite_ps.home import journal_file
 
@@ -72,6 +73,26 @@ def show_command(
 
     data = {**summary.as_data(), "intact": intact.ok, "rows": [r.as_data() for r in rows]}
     emit(data, as_json=as_json, show=show)
+
+
+@app.command("abandon")
+def abandon_command(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its first characters.")],
+    as_json: Json = False,
+) -> None:
+    """Give up an interrupted run: stop what may still run on the device, and end the run as cancelled."""
+    from akslite_ps.journal import Journal
+    from akslite_ps.operations import abandon
+
+    with Journal.open(journal_file()) as journal:
+        summary = journal.find_run(run)
+        stopped = abandon(load_device(summary.device), summary.run_id, journal=journal)
+    left = "a command was still running there and has been stopped" if stopped else "nothing was running there any more"
+    emit(
+        {"run_id": summary.run_id, "device": summary.device, "stopped": stopped},
+        as_json=as_json,
+        show=lambda: say(f"run {summary.run_id} is given up; {left}; see: akslite status {summary.device}"),
+    )
 
 
 def _time(value: object) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from akslite_ps.cli.output import Json, emit, facts, say, table
+from akslite_ps.cli.output import Json, emit, facts, name_values, say, table
 from akslite_ps.home import sandbox_dir
 from akslite_ps.secrets import SecretRef
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Simulated devices on this machine, behind the real protocols.", no_args_is_help=True)
 
 SANDBOX_LABEL = "sandbox"
+SimulatedName = Annotated[str, typer.Argument(metavar="DEVICE", help="Name of a simulated device.")]
 
 
 @app.command("up")
@@ -70,6 +71,66 @@ def down(
     _show(status, as_json=as_json)
 
 
+@app.command("reboot")
+def reboot(name: SimulatedName, as_json: Json = False) -> None:
+    """Restart a simulated device without notice to whoever works on it."""
+    from akslite_ps import sandbox
+
+    _show(sandbox.reboot(sandbox_dir(), name), as_json=as_json)
+
+
+faults = typer.Typer(help="Faults of simulated devices, by name.", no_args_is_help=True)
+app.add_typer(faults, name="fault")
+
+
+@faults.command("kinds")
+def fault_kinds(as_json: Json = False) -> None:
+    """List the faults there are, with their parameters."""
+    from akslite_ps.sandbox import FAULT_KINDS
+
+    kinds = FAULT_KINDS.values()
+    emit(
+        [{"fault": k.name, "summary": k.summary, "parameters": dict(k.parameters), "stages": list(k.stages)} for k in kinds],
+        as_json=as_json,
+        show=lambda: table(
+            ("FAULT", "WHAT THE DEVICE DOES", "PARAMETERS", "STAGES FOR --at"),
+            ((k.name, k.summary, " ".join(f"{n}={v}" for n, v in k.parameters.items()), " ".join(k.stages)) for k in kinds),
+        ),
+    )
+
+
+@faults.command("add")
+def fault_add(
+    name: SimulatedName,
+    fault: Annotated[str, typer.Argument(metavar="FAULT", help="A fault's name; see: akslite sandbox fault kinds.")],
+    at: Annotated[str | None, typer.Option(help="The stage at which it strikes.")] = None,
+    parameter: Annotated[
+        list[str] | None, typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="A parameter of the fault.")
+    ] = None,
+    times: Annotated[int | None, typer.Option(min=0, help="How often it strikes; 0: until it is cleared.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Switch a fault on for a simulated device."""
+    from akslite_ps import sandbox
+
+    values = name_values(parameter or (), "-p")
+    if at is not None:
+        values["stage"] = at
+    _show(sandbox.add_fault(sandbox_dir(), name, fault, times=times, **values), as_json=as_json)
+
+
+@faults.command("clear")
+def fault_clear(
+    name: SimulatedName,
+    fault: Annotated[str | None, typer.Argument(metavar="[FAULT]", help="Default: all of the device.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Switch a fault of a simulated device off, or all of them."""
+    from akslite_ps import sandbox
+
+    _show(sandbox.clear_faults(sandbox_dir(), name, fault), as_json=as_json)
+
+
 def _is_simulated(device: Device) -> bool:
     return device.labels.get(SANDBOX_LABEL) == "true"
 
@@ -103,9 +164,18 @@ def _show_tables(status: SandboxStatus) -> None:
     )
     if status.devices:
         table(
-            ("DEVICE", "COMPUTER", "ADDRESS", "WINRM", "KUBERNETES", "STATE", "POWER"),
+            ("DEVICE", "COMPUTER", "ADDRESS", "WINRM", "KUBERNETES", "STATE", "POWER", "FAULTS"),
             (
-                (d.name, d.computer_name, d.address, f"{d.http_port}/{d.https_port}", d.kubernetes_port, d.state, d.power)
+                (
+                    d.name,
+                    d.computer_name,
+                    d.address,
+                    f"{d.http_port}/{d.https_port}",
+                    d.kubernetes_port or "",
+                    d.state,
+                    d.power,
+                    ", ".join(d.faults),
+                )
                 for d in status.devices
             ),
         )
@@ -130,6 +200,7 @@ def _as_data(status: SandboxStatus) -> dict[str, Any]:
                 "ca_file": str(d.ca_file),
                 "state": d.state,
                 "power": d.power,
+                "faults": list(d.faults),
             }
             for d in status.devices
         ],
