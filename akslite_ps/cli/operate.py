@@ -230,7 +230,7 @@ def kubeconfig(
     if output is None:
         sys.stdout.write(text)
         return
-    write_kubeconfig(output, text, merge=merge)
+    write_kubeconfig(output, text, merge=merge, context_name=device.name)
     data = {"device": device.name, "kubeconfig": str(output)}
     emit(data, as_json=as_json, show=lambda: say(f"written to {output}; try: kubectl --kubeconfig {output} get nodes -o wide"))
 
