@@ -8,6 +8,7 @@ between requests.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import ssl
 import sys
@@ -126,7 +127,9 @@ class KubernetesApi:
             await served.shutdown(0.0)
         if sys.version_info >= (3, 13):
             server.abort_clients()
-        await server.wait_closed()
+        # From Python 3.12 on this waits for connections too, also for one that is still in its handshake.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(server.wait_closed(), _GRACEFUL_S)
         await asyncio.sleep(0)
         if self._pacer is not None:
             self._pacer.cancel()

@@ -100,3 +100,8 @@ CALICO_PODS = Assumption(
     "K8s uses the calico plugin (sample config); these are the two workloads of calico's manifest install in kube-system. "
     "An operator install would use the namespace calico-system.",
 )
+MOST_PODS_PER_SET = Assumption(
+    250,
+    "A real cluster goes on creating pods that find no room (110 per node) until it starves; the simulated one stops here. "
+    "No lesson or test needs more.",
+)

@@ -89,6 +89,8 @@ class _Walk:
                     return int(value)
                 if not isinstance(value, int) or isinstance(value, bool):
                     raise self._wrong(value, owner, path, schema)
+                if abs(value) >= 2 ** (31 if schema.get("format") == "int32" else 63):
+                    raise self._wrong(value, owner, path, schema)
             case "boolean":
                 if not isinstance(value, bool):
                     raise self._wrong(value, owner, path, schema)

@@ -171,6 +171,10 @@ def _node(obj: Object) -> None:
     obj.setdefault("status", {})
 
 
+def _budget(obj: Object) -> None:
+    obj.setdefault("spec", {})
+
+
 _BY_KIND: dict[str, Callable[[Object], None]] = {
     "Pod": _pod,
     "Deployment": _deployment,
@@ -179,6 +183,7 @@ _BY_KIND: dict[str, Callable[[Object], None]] = {
     "Service": _service,
     "Namespace": _namespace,
     "Node": _node,
+    "PodDisruptionBudget": _budget,
     "Secret": _secret,
     "PersistentVolumeClaim": _claim,
     "PersistentVolume": _volume_object,

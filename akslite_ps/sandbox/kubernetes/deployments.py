@@ -6,7 +6,6 @@ import copy
 import datetime as dt
 import hashlib
 import json
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -25,6 +24,7 @@ from akslite_ps.sandbox.kubernetes.objects import (
     set_condition,
     timestamp,
 )
+from akslite_ps.sandbox.kubernetes.quantities import portion
 from akslite_ps.sandbox.kubernetes.state import ClusterState
 from akslite_ps.sandbox.kubernetes.store import Change
 
@@ -265,12 +265,6 @@ def _limits(deployment: Object) -> tuple[int, int]:
     rolling = deployment["spec"]["strategy"].get("rollingUpdate")
     if not rolling:
         return 0, wanted
-    surge = _share(rolling["maxSurge"], wanted, math.ceil)
-    unavailable = _share(rolling["maxUnavailable"], wanted, math.floor)
+    surge = portion(rolling["maxSurge"], wanted, round_up=True)
+    unavailable = portion(rolling["maxUnavailable"], wanted, round_up=False)
     return (surge, unavailable) if surge or unavailable else (0, 1)
-
-
-def _share(value: int | str, whole: int, rounding: Any) -> int:
-    if isinstance(value, str) and value.endswith("%"):
-        return int(rounding(whole * int(value[:-1]) / 100))
-    return int(value)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 from collections.abc import Iterable
 
 from akslite_ps.sandbox.kubernetes import resources
 from akslite_ps.sandbox.kubernetes.objects import Object, ObjectKey, labels_of, name_of, namespace_of
 from akslite_ps.sandbox.kubernetes.pods import is_active, is_pod_ready
+from akslite_ps.sandbox.kubernetes.quantities import portion
 from akslite_ps.sandbox.kubernetes.selectors import selects
 from akslite_ps.sandbox.kubernetes.state import ClusterState
-from akslite_ps.sandbox.kubernetes.status import ApiError
+from akslite_ps.sandbox.kubernetes.status import Cause, eviction_refused
 from akslite_ps.sandbox.kubernetes.store import Change
 
 
@@ -62,9 +62,7 @@ def check_eviction(state: ClusterState, pod: Object) -> None:
                 f"The disruption budget {name_of(budget)} needs {status.get('desiredHealthy', 0)} healthy pods "
                 f"and has {status.get('currentHealthy', 0)} currently"
             )
-            cause = {"reason": "DisruptionBudget", "message": text}
-            message = "Cannot evict pod as it would violate the pod's disruption budget."
-            raise ApiError(429, "TooManyRequests", message, {"causes": [cause]})
+            raise eviction_refused(Cause("DisruptionBudget", text))
 
 
 def _selected(budget: Object, state: ClusterState) -> list[Object]:
@@ -75,11 +73,5 @@ def _selected(budget: Object, state: ClusterState) -> list[Object]:
 def _wanted(budget: Object, expected: int) -> int:
     spec = budget["spec"]
     if "minAvailable" in spec:
-        return _share(spec["minAvailable"], expected)
-    return max(0, expected - _share(spec.get("maxUnavailable", 0), expected))
-
-
-def _share(value: int | str, whole: int) -> int:
-    if isinstance(value, str):
-        return math.ceil(whole * int(value.rstrip("%")) / 100)
-    return value
+        return portion(spec["minAvailable"], expected, round_up=True)
+    return max(0, expected - portion(spec.get("maxUnavailable", 0), expected, round_up=True))

@@ -107,13 +107,13 @@ def is_pod_ready(pod: Object) -> bool:
 def _quality_of_service(pod: Object) -> str:
     guaranteed = True
     burstable = False
-    for container in pod["spec"]["containers"]:
+    for container in pod["spec"].get("containers") or ():
         requests = (container.get("resources") or {}).get("requests") or {}
         limits = (container.get("resources") or {}).get("limits") or {}
         burstable |= bool(requests or limits)
         guaranteed &= {"cpu", "memory"} <= set(limits) and all(
             requests.get(key, limits[key]) == limits[key] for key in ("cpu", "memory")
         )
-    if guaranteed and pod["spec"]["containers"]:
+    if guaranteed and pod["spec"].get("containers"):
         return "Guaranteed"
     return "Burstable" if burstable else "BestEffort"

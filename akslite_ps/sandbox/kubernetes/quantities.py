@@ -1,7 +1,8 @@
-"""Kubernetes quantities (``250m``, ``64Mi``) as numbers. Used by the scheduler and by tables."""
+"""Kubernetes quantities (``250m``, ``64Mi``) and portions (``25%``) as numbers."""
 
 from __future__ import annotations
 
+import math
 import re
 from decimal import Decimal
 
@@ -23,6 +24,7 @@ _SUFFIXES = {
     "Pi": Decimal(2) ** 50,
     "Ei": Decimal(2) ** 60,
 }
+_PERCENTAGE = re.compile(r"^[0-9]+%$")
 _QUANTITY = re.compile(r"^([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)([numkMGTPE]|[KMGTPE]i)?$")
 
 
@@ -36,3 +38,18 @@ def parse_quantity(text: object) -> Decimal:
     if not found:
         raise ValueError(f"quantities must match the regular expression '{_QUANTITY.pattern}'")
     return Decimal(found[1]) * _SUFFIXES[found[2] or ""]
+
+
+def is_portion(value: object) -> bool:
+    """Whether a value is a count or a percentage, neither negative."""
+    if isinstance(value, str):
+        return bool(_PERCENTAGE.match(value))
+    return isinstance(value, int) and value >= 0
+
+
+def portion(value: int | str, whole: int, *, round_up: bool) -> int:
+    """A count as it is, a percentage as its part of ``whole``."""
+    if isinstance(value, int):
+        return value
+    share = whole * int(value.rstrip("%")) / 100
+    return math.ceil(share) if round_up else math.floor(share)

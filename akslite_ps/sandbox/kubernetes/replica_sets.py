@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterable
 
 from akslite_ps.sandbox.kubernetes import resources
+from akslite_ps.sandbox.kubernetes.assumptions import MOST_PODS_PER_SET
 from akslite_ps.sandbox.kubernetes.objects import Object, ObjectKey, condition, controller_of, name_of, namespace_of
 from akslite_ps.sandbox.kubernetes.pods import delete_pod, is_active, is_pod_ready, make_pod
 from akslite_ps.sandbox.kubernetes.selectors import selects
@@ -33,7 +34,7 @@ class ReplicaSetController:
         if replica_set is None or "deletionTimestamp" in replica_set["metadata"]:
             return None
         mine = [pod for pod in self._pods(replica_set, state) if is_active(pod)]
-        missing = replica_set["spec"].get("replicas", 1) - len(mine)
+        missing = min(replica_set["spec"].get("replicas", 1), MOST_PODS_PER_SET.value) - len(mine)
         for _ in range(missing):
             pod = make_pod(replica_set, f"{name_of(replica_set)}-", state)
             mine.append(pod)

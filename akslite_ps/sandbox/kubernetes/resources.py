@@ -139,7 +139,6 @@ RESOURCE_TYPES: tuple[ResourceType, ...] = (
 
 _BY_PATH = {(item.group, item.version, item.plural): item for item in RESOURCE_TYPES}
 _BY_RESOURCE = {item.resource: item for item in RESOURCE_TYPES}
-_BY_KIND = {(item.api_version, item.kind): item for item in RESOURCE_TYPES}
 
 
 def find_type(group: str, version: str, plural: str) -> ResourceType | None:
@@ -150,8 +149,3 @@ def find_type(group: str, version: str, plural: str) -> ResourceType | None:
 def type_of_resource(resource: str) -> ResourceType:
     """The type stored as ``plural.group``."""
     return _BY_RESOURCE[resource]
-
-
-def type_of_kind(api_version: str, kind: str) -> ResourceType | None:
-    """The type of an object with this apiVersion and kind, if it is served."""
-    return _BY_KIND.get((api_version, kind))

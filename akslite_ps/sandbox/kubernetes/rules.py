@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from akslite_ps.sandbox.kubernetes.objects import Object, labels_of, name_of
+from akslite_ps.sandbox.kubernetes.quantities import is_portion
 from akslite_ps.sandbox.kubernetes.resources import ResourceType
 from akslite_ps.sandbox.kubernetes.selectors import selects
 from akslite_ps.sandbox.kubernetes.status import Cause, invalid
@@ -90,6 +91,37 @@ def _workload(obj: Object, before: Object | None) -> Iterator[Cause]:
             f'Unsupported value: "{policy}": supported values: "Always"',
             "spec.template.spec.restartPolicy",
         )
+
+
+def _deployment(obj: Object, before: Object | None) -> Iterator[Cause]:
+    yield from _workload(obj, before)
+    strategy = obj["spec"].get("strategy") or {}
+    if strategy.get("type") not in {"Recreate", "RollingUpdate"}:
+        text = f'Unsupported value: "{strategy.get("type")}": supported values: "Recreate", "RollingUpdate"'
+        yield Cause("FieldValueNotSupported", text, "spec.strategy")
+    if strategy.get("type") == "Recreate" and strategy.get("rollingUpdate"):
+        text = "Forbidden: may not be specified when strategy `type` is 'Recreate'"
+        yield Cause("FieldValueForbidden", text, "spec.strategy.rollingUpdate")
+    yield from _portions(strategy.get("rollingUpdate") or {}, ("maxSurge", "maxUnavailable"), "spec.strategy.rollingUpdate")
+
+
+def _daemon_set(obj: Object, before: Object | None) -> Iterator[Cause]:
+    yield from _workload(obj, before)
+    strategy = obj["spec"].get("updateStrategy") or {}
+    yield from _portions(strategy.get("rollingUpdate") or {}, ("maxSurge", "maxUnavailable"), "spec.updateStrategy.rollingUpdate")
+
+
+def _budget(obj: Object, before: Object | None) -> Iterator[Cause]:
+    spec = obj.get("spec") or {}
+    if "minAvailable" in spec and "maxUnavailable" in spec:
+        yield _invalid("", "minAvailable and maxUnavailable cannot be both set", "spec")
+    yield from _portions(spec, ("minAvailable", "maxUnavailable"), "spec")
+
+
+def _portions(holder: dict[str, Any], names: tuple[str, ...], path: str) -> Iterator[Cause]:
+    for name in names:
+        if name in holder and not is_portion(holder[name]):
+            yield _invalid(holder[name], "must be a non-negative integer or a percentage (e.g. '5%')", f"{path}.{name}")
 
 
 def _pod(obj: Object, before: Object | None) -> Iterator[Cause]:
@@ -198,9 +230,10 @@ def _volume(obj: Object, before: Object | None) -> Iterator[Cause]:
 
 
 _BY_KIND: dict[str, Callable[[Object, Object | None], Iterator[Cause]]] = {
-    "Deployment": _workload,
+    "Deployment": _deployment,
     "ReplicaSet": _workload,
-    "DaemonSet": _workload,
+    "DaemonSet": _daemon_set,
+    "PodDisruptionBudget": _budget,
     "Pod": _pod,
     "Service": _service,
     "ConfigMap": _immutable_data,

@@ -96,14 +96,14 @@ def _refusal(spec: Mapping[str, Any], node: Object, state: ClusterState) -> str 
 
 
 def _shortage(spec: Mapping[str, Any], node: Object, state: ClusterState) -> str | None:
-    wanted = _requests([spec])
-    if not any(wanted.values()):
-        return None
     others = [
         pod["spec"]
         for pod in state.store.objects(resources.PODS.resource)
         if pod["spec"].get("nodeName") == name_of(node) and pod.get("status", {}).get("phase") not in {"Succeeded", "Failed"}
     ]
+    if len(others) >= int(node["status"]["allocatable"].get("pods", 110)):
+        return "Too many pods"
+    wanted = _requests([spec])
     used = _requests(others)
     for resource, amount in wanted.items():
         if amount and used[resource] + amount > parse_quantity(node["status"]["allocatable"].get(resource, 0)):

@@ -156,9 +156,10 @@ def invalid(kind: str, group: str, name: str, causes: Sequence[Cause]) -> ApiErr
     return ApiError(422, "Invalid", f'{qualified(kind, group)} "{name}" is invalid: {body}', details)
 
 
-def too_many_requests(message: str, retry_after_s: int) -> ApiError:
-    """429: not now, e.g. an eviction that a disruption budget refuses."""
-    return ApiError(429, "TooManyRequests", message, {"retryAfterSeconds": retry_after_s})
+def eviction_refused(cause: Cause) -> ApiError:
+    """429: a disruption budget does not let a pod go now."""
+    message = "Cannot evict pod as it would violate the pod's disruption budget."
+    return ApiError(429, "TooManyRequests", message, {"causes": [cause.as_data()]})
 
 
 def qualified(resource: str, group: str) -> str:

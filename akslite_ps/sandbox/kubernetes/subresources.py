@@ -65,12 +65,14 @@ def _set_scale(state: ClusterState, request: ResourceRequest, obj: Object, data:
     scale = _scale_of(obj)
     if request.verb == "patch":
         data = json_patch(copy.deepcopy(scale), data) if how == JSON_PATCH else merge_patch(scale, data)
+    if not all(isinstance(part, dict) for part in (data, data.get("metadata") or {}, data.get("spec") or {})):
+        raise bad_request('Scale in version "v1" cannot be handled as a Scale: wrong type')
     version = (data.get("metadata") or {}).get("resourceVersion")
     if version and version != obj["metadata"]["resourceVersion"]:
         why = "the object has been modified; please apply your changes to the latest version and try again"
         raise conflict(request.kind.plural, request.kind.group, request.name, why)
     replicas = (data.get("spec") or {}).get("replicas", 0)
-    if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:
+    if not isinstance(replicas, int) or isinstance(replicas, bool) or not 0 <= replicas < 2**31:
         raise bad_request(f"Scale.autoscaling {request.name!r} is invalid: spec.replicas: Invalid value: {replicas}")
     if not request.dry_run and replicas != obj["spec"].get("replicas"):
         obj["spec"]["replicas"] = replicas
