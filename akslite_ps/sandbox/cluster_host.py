@@ -33,12 +33,13 @@ class ClusterHost:
         self._device = device
         self._cluster: SimulatedCluster | None = None
         self._api: KubernetesApi | None = None
+        self._switching = asyncio.Lock()
         self._starting: asyncio.Task[None] | None = None
         self._saved_revision = -1
 
     @property
     def cluster(self) -> SimulatedCluster | None:
-        """The running cluster, None while the node VM is off or there is no deployment."""
+        """The running cluster, None while the node VM is off or there is no deployment. Its API may refuse connections."""
         return self._cluster if self._api is not None else None
 
     @property
@@ -85,7 +86,7 @@ class ClusterHost:
         started_with_the_machine = self._cluster is not None
         if not await self._take_up():
             return
-        if started_with_the_machine:
+        if started_with_the_machine or (self._cluster is not None and not self._cluster.is_ready()):
             self._begin(self._boot())
 
     def begin_start_node(self) -> None:
@@ -154,21 +155,39 @@ class ClusterHost:
         from akslite_ps.sandbox.kubernetes.api import KubernetesApi
 
         assert self._cluster is not None
-        if self._api is not None:
-            return
-        spec = self._device.spec
-        api = KubernetesApi(self._cluster, address=spec.address, port=spec.kubernetes_port)
-        await api.start()
-        self._api = api
-        if spec.kubernetes_port != api.port:
-            self._device.configure(spec.model_copy(update={"kubernetes_port": api.port}))
-        self.save()
+        async with self._switching:
+            if self._api is not None:
+                return
+            spec = self._device.spec
+            api = KubernetesApi(self._cluster, address=spec.address, port=spec.kubernetes_port, sleep=self._device.clock.sleep)
+            await api.start()
+            self._api = api
+            if spec.kubernetes_port != api.port:
+                self._device.configure(spec.model_copy(update={"kubernetes_port": api.port}))
+            if self._hidden:
+                await api.stop(abort=True)
+            self.save()
+
+    @property
+    def _hidden(self) -> bool:
+        return self._device.fault("api-unreachable") is not None
+
+    async def follow_faults(self) -> None:
+        """Let the API of a running cluster accept connections, or refuse them, as the device's faults ask now."""
+        async with self._switching:
+            if self._api is None:
+                return
+            if self._hidden:
+                await self._api.stop(abort=True)
+            else:
+                await self._api.start()
 
     async def _stop_api(self, *, abort: bool) -> None:
-        if self._api is not None:
-            api, self._api = self._api, None
-            await api.stop(abort=abort)
-            self.save()
+        async with self._switching:
+            if self._api is not None:
+                api, self._api = self._api, None
+                await api.stop(abort=abort)
+                self.save()
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         if self._starting is not None:

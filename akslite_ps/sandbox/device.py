@@ -188,13 +188,13 @@ class SimulatedDevice:
         """
         fault = make_fault(name, times=times, **parameters)
         self.update(faults=(*(f for f in self._state.faults if f.name != name), fault))
-        self._follow_slowness()
+        self._follow_faults()
         return fault
 
     def clear_faults(self, name: str | None = None) -> None:
         """Switch a fault off, or all."""
         self.update(faults=tuple(f for f in self._state.faults if name is not None and f.name != name))
-        self._follow_slowness()
+        self._follow_faults()
 
     def fault(self, name: str) -> Fault | None:
         """The fault if it is on."""
@@ -211,6 +211,10 @@ class SimulatedDevice:
             self.update(faults=(*others, fault.model_copy(update={"remaining": left})) if left else others)
         log.info("%s: fault %s strikes", self.name, name)
         return fault
+
+    def _follow_faults(self) -> None:
+        self._follow_slowness()
+        self.spawn(self.cluster.follow_faults())
 
     def _follow_slowness(self) -> None:
         slow = self.fault("slow")

@@ -48,6 +48,7 @@ FAULT_KINDS: Mapping[str, FaultKind] = {
         FaultKind("reboot-during", "the device restarts without notice when a stage begins", {"stage": "kubernetes"}, times=1),
         FaultKind("msi-exit-code", "the installer ends with this exit code", {"code": 1603}),
         FaultKind("low-memory", "only so much memory is free", {"free_mb": 1024}),
+        FaultKind("api-unreachable", "the Kubernetes API refuses connections from outside the device; the cluster itself runs"),
         FaultKind("slow", "everything takes this many times as long", {"factor": 4.0}),
     )
 }

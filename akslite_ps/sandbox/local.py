@@ -91,6 +91,7 @@ class LocalSandbox:
 
         async def add() -> None:
             self.device(device).add_fault(fault, times=times, **parameters)
+            await self.device(device).cluster.follow_faults()
 
         self.run(add())
 
@@ -99,6 +100,7 @@ class LocalSandbox:
 
         async def clear() -> None:
             self.device(device).clear_faults(fault)
+            await self.device(device).cluster.follow_faults()
 
         self.run(clear())
 

@@ -10,7 +10,7 @@ import datetime as dt
 from typing import Any, NoReturn
 
 from akslite_ps.aksedge import load_ops_catalog
-from akslite_ps.sandbox import assumptions, host, installer
+from akslite_ps.sandbox import assumptions, host, installer, kubectl
 from akslite_ps.sandbox.cmdlet import Call, CommandInfo, Implementation
 from akslite_ps.sandbox.commands.aksedge import kubeconfig_text
 from akslite_ps.sandbox.commands.catalog import command_from_spec
@@ -170,6 +170,13 @@ async def get_kube_config(call: Call) -> str:
     return kubeconfig_text(call)
 
 
+async def get_workload(call: Call) -> str:
+    await get_kube_config(call)
+    cluster = call.device.cluster.cluster
+    assert cluster is not None, "without a running node there is no kubeconfig"
+    return kubectl.get(cluster, call["Kind"], call["Namespace"] or "")
+
+
 _RUN: dict[str, Implementation] = {
     "Get-AksLiteFacts": get_facts,
     "Get-AksLiteBootTime": get_boot_time,
@@ -177,6 +184,7 @@ _RUN: dict[str, Implementation] = {
     "Install-AksLiteMsi": install_msi,
     "Request-AksLiteReboot": request_reboot,
     "Get-AksLiteKubeConfig": get_kube_config,
+    "Get-AksLiteWorkload": get_workload,
 }
 _FOLDER = r"^[A-Za-z]:\\[^\"<>|?*:\r\n]*\Z"
 _STRICTER: dict[str, dict[str, dict[str, Any]]] = {
@@ -186,6 +194,7 @@ _STRICTER: dict[str, dict[str, dict[str, Any]]] = {
         "InstallDir": {"pattern": _FOLDER},
         "VhdxDir": {"pattern": _FOLDER},
     },
+    "Get-AksLiteWorkload": {"Namespace": {"pattern": r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z"}},
     "Request-AksLiteReboot": {
         "DelaySeconds": {"minimum": 2, "maximum": 86400},
         "Reason": {"pattern": r"^[^\"\r\n]{0,499}[^\"\\\r\n]\Z"},

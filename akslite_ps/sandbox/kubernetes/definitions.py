@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from importlib import resources as package_resources
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from akslite_ps.sandbox.kubernetes.nodes import minor_version
@@ -84,10 +85,18 @@ def _load(minor: int) -> Definitions:
 
 
 def _read(minor: int) -> dict[str, Schema]:
-    path = package_resources.files("kubernetes_validate") / "kubernetes-json-schema" / f"v1.{minor}.0-local" / "_definitions.json"
+    path = _data_folder() / "kubernetes-json-schema" / f"v1.{minor}.0-local" / "_definitions.json"
     data = json.loads(path.read_text(encoding="utf-8"))
     schemas: dict[str, Schema] = data.get("$defs") or data["definitions"]
     return schemas
+
+
+def _data_folder() -> Path:
+    """The package's folder, found without importing it: its import compiles a grammar, which takes seconds."""
+    spec = find_spec("kubernetes_validate")
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError("the simulated cluster needs the package kubernetes-validate")
+    return Path(spec.submodule_search_locations[0])
 
 
 def _collapse(schema: Any, drop: str = "") -> Any:
