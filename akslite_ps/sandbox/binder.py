@@ -24,8 +24,6 @@ from akslite_ps.sandbox.values import (
 )
 
 _EXCEPTIONS = "System.Management.Automation."
-# The engine's own exceptions carry this stand-in as the reason of their error record.
-ENGINE_REASON = "ParentContainsErrorRecordException"
 
 
 @dataclass(slots=True)
@@ -322,7 +320,6 @@ class _Binder:
                 category=category,
                 exception_type=_EXCEPTIONS + exception,
                 activity=self.syntax.name,
-                reason=ENGINE_REASON,
             )
         )
 

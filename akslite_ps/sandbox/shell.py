@@ -10,7 +10,7 @@ import inspect
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from akslite_ps.sandbox.binder import ENGINE_REASON, bind
+from akslite_ps.sandbox.binder import bind
 from akslite_ps.sandbox.cmdlet import INPUT_NOT_BOUND, Call, CommandInfo
 from akslite_ps.sandbox.engine import CommandCall, ErrorInfo, PipelineFailed, PipelineRequest, Streams
 
@@ -82,7 +82,6 @@ class EmbeddedRunspace:
                     category="ObjectNotFound",
                     exception_type="System.Management.Automation.CommandNotFoundException",
                     target=name,
-                    reason=ENGINE_REASON,
                     target_name=name,
                     target_type="String",
                 )
@@ -168,7 +167,6 @@ def _script_refused(text: str) -> ErrorInfo:
         category="ParserError",
         exception_type="System.Management.Automation.ParseException",
         target=text,
-        reason=ENGINE_REASON,
         target_name=text,
         target_type="String",
     )

@@ -1,7 +1,6 @@
 """Completion, help and "is it complete" for PowerShell cells and for the lines of our magics.
 
-Answers in the form of the Jupyter messages. Uses what is known already (``commands``); asks no device, so that a
-key press never waits for one.
+Answers in the form of the Jupyter messages, from what is known already (``commands``); asks no device itself.
 """
 
 from __future__ import annotations
@@ -46,6 +45,12 @@ def inspect(code: str, position: int, connection: Connection, variables: Mapping
         name = spot.word if spot.kind == "command" else spot.command
         text = describe(connection.commands, full_name(name)) if name else ""
     return {"status": "ok", "found": bool(text), "data": {"text/plain": text} if text else {}, "metadata": {}}
+
+
+def command_at(code: str, position: int) -> str:
+    """The command whose parameters an answer for this position needs; empty where it needs none."""
+    spot = spot_at(code, word_around(code, position)[1])
+    return spot.command or (spot.word if spot.kind == "command" else "")
 
 
 def is_complete(code: str, connection: Connection) -> dict[str, Any]:

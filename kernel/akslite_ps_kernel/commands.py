@@ -1,7 +1,7 @@
 """What is known of the commands a person may type: names, parameters, which are switches, help.
 
 Three sources: PowerShell's core cmdlets (``command_line``), the product's catalog, and what the connected device
-lists. Serves the parser, completion and inspection; asks the device only in :meth:`CommandTable.learn`.
+lists. Serves the parser, completion and inspection; asks nobody: ``connection`` and ``runner`` bring what a device says.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import Any
 from akslite_ps.aksedge.catalog import CmdletSpec, ParameterSpec, load_catalog, load_ops_catalog
 from akslite_ps.command_line import common_parameters, full_name, matching, parameters_of
 
+_DONE_HERE = ("Format-List", "Format-Table")
 _CORE = (
-    *("ForEach-Object", "Format-List", "Format-Table", "Get-Command", "Get-Help"),
+    *("ForEach-Object", "Get-Command", "Get-Help"),
     *("Group-Object", "Measure-Object", "Select-Object", "Sort-Object", "Where-Object"),
 )
 
@@ -37,17 +38,28 @@ class CommandTable:
         self._parameters: dict[str, tuple[KnownParameter, ...]] = {}
 
     def learn(self, commands: Iterable[Any]) -> None:
-        """Take the output of ``Get-Command`` on the device; objects without a name are passed over."""
+        """Take what ``Get-Command`` lists on the device: objects with a Name, or names."""
         self._device = {}
         self._parameters = {}
-        for item in commands:
-            name = item.get("Name") if isinstance(item, Mapping) else item
-            if not isinstance(name, str) or not name:
-                continue
+        for name in filter(None, map(_name_of, commands)):
             self._device[name.casefold()] = name
-            parameters = item.get("Parameters") if isinstance(item, Mapping) else None
-            if isinstance(parameters, Mapping):
+
+    def learn_details(self, commands: Iterable[Any], asked: Iterable[str]) -> None:
+        """Take what ``Get-Command`` tells of the commands ``asked`` for: objects with Name and Parameters."""
+        self._parameters.update((name.casefold(), ()) for name in asked)
+        for item in commands:
+            name, parameters = _name_of(item), item.get("Parameters") if isinstance(item, Mapping) else None
+            if name and isinstance(parameters, Mapping):
                 self._parameters[name.casefold()] = tuple(_parameter_of(key, value) for key, value in parameters.items())
+
+    def unknown_parameters(self, names: Iterable[str]) -> list[str]:
+        """Those of the names whose parameters only the device can tell, and has not been asked for."""
+        wanted = {full_name(name).casefold(): full_name(name) for name in names}
+        return [
+            name
+            for folded, name in wanted.items()
+            if folded in self._device and folded not in self._parameters and not self.spec(name) and parameters_of(name) is None
+        ]
 
     def forget(self) -> None:
         """Go back to the catalog: there is no device any more."""
@@ -55,13 +67,11 @@ class CommandTable:
 
     def names(self) -> list[str]:
         """The names of all commands, in alphabetical order."""
-        known = dict(self._device)
-        if not known:
-            for spec in (*load_catalog().current, *load_ops_catalog().current):
-                known[spec.name.casefold()] = spec.name
-        for name in _CORE:
-            known.setdefault(name.casefold(), name)
-        return sorted(known.values(), key=str.casefold)
+        if self._device:
+            known = set(self._device.values())
+        else:
+            known = {spec.name for catalog in (load_catalog(), load_ops_catalog()) for spec in catalog.current} | set(_CORE)
+        return sorted(known | set(_DONE_HERE), key=str.casefold)
 
     def parameters(self, command: str, *, with_common: bool = True) -> list[KnownParameter]:
         """The parameters of a command; the common ones alone where it is unknown."""
@@ -103,7 +113,7 @@ class CommandTable:
         """A command most like a mistyped one."""
         import difflib
 
-        names = {name.casefold(): name for name in self.names()}
+        names = {name.casefold(): name for name in self.names() if name.casefold() != command.casefold()}
         close = difflib.get_close_matches(command.casefold(), names, n=1, cutoff=0.7)
         return names[close[0]] if close else None
 
@@ -111,9 +121,14 @@ class CommandTable:
         spec = self.spec(name)
         if spec is not None:
             return [_from_catalog(parameter) for parameter in spec.parameters]
-        if name.casefold() in self._parameters:
+        if self._parameters.get(name.casefold()):
             return list(self._parameters[name.casefold()])
         return [KnownParameter(parameter, switch) for parameter, switch in (parameters_of(name) or {}).items()]
+
+
+def _name_of(item: Any) -> str:
+    name = item.get("Name") if isinstance(item, Mapping) else item
+    return name if isinstance(name, str) else ""
 
 
 def _from_catalog(parameter: ParameterSpec) -> KnownParameter:

@@ -73,11 +73,12 @@ class Connection:
         self.disconnect()
         with self._exclusive():
             session = self._open_session(
-                device, ask=lambda label: work.ask(f"{label}: ", is_secret=True), prompts=_NotebookPrompts(self._current_work)
+                device, ask=lambda label: work.ask(f"{label}: ", is_secret=True), prompts=NotebookPrompts(self._current_work)
             )
             self._session, self._device = session, device
             with suppress(AksLiteError):
-                self.commands.learn(session.invoke("Get-Command", timeout_s=_LIST_LIMIT_S, check=False).output)
+                listing = session.invoke(list_commands(), timeout_s=_LIST_LIMIT_S, check=False)
+                self.commands.learn(listing.output)
         return device
 
     def disconnect(self) -> Device | None:
@@ -137,7 +138,7 @@ class Connection:
         return self._work
 
 
-class _NotebookPrompts:
+class NotebookPrompts:
     """Answers the questions of commands by asking the person at the notebook (the remoting PromptHandler)."""
 
     def __init__(self, work: Callable[[], Work[Any] | None]) -> None:
@@ -175,6 +176,17 @@ class _NotebookPrompts:
 
 def _head(question: Question) -> str:
     return "\n".join(part for part in (question.caption, question.message) if part)
+
+
+def list_commands(names: Sequence[str] = ()) -> list[Command]:
+    """The pipeline that lists the session's commands: their names only, for a full endpoint has thousands.
+
+    Args:
+        names: Tell these commands with their parameters instead.
+    """
+    if names:
+        return [Command("Get-Command", {"Name": list(names)})]
+    return [Command("Get-Command"), Command("Select-Object", {"Property": "Name"})]
 
 
 @dataclass(frozen=True, slots=True)

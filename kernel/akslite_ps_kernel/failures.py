@@ -6,6 +6,7 @@ The exceptions here end a cell. IPython shows what ``_render_traceback_`` gives,
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Callable, Sequence
 
 from akslite_ps.command_line import CommandLineError
@@ -14,6 +15,7 @@ from akslite_ps.remoting.records import ErrorRecord
 from akslite_ps.secrets import redact
 
 RED, YELLOW, CYAN, OFF = "\x1b[31m", "\x1b[33m", "\x1b[36m", "\x1b[0m"
+_WIDTH = 116
 _ACTIVITY = re.compile(r"\[([^\]]*)\], ")
 
 
@@ -32,7 +34,7 @@ class CellFailed(Exception):
         self.error = error
 
     def _render_traceback_(self) -> list[str]:
-        return [f"{RED}{line}{OFF}" if line else "" for line in self.lines]
+        return reddened(self.lines)
 
 
 def error_block(record: ErrorRecord, *, device: str | None = None) -> list[str]:
@@ -42,7 +44,8 @@ def error_block(record: ErrorRecord, *, device: str | None = None) -> list[str]:
         device: The device's name, shown as PSComputerName.
     """
     activity = match[1] if (match := _ACTIVITY.search(record.category_line)) else ""
-    lines = f"{activity} : {record.message}".splitlines() if activity else record.message.splitlines()
+    message = f"{activity} : {record.message}" if activity else record.message
+    lines = [part for line in message.splitlines() for part in textwrap.wrap(line, _WIDTH, break_long_words=False) or [""]]
     lines += record.position.strip("\n").splitlines() if record.position else []
     details = [
         (
@@ -54,6 +57,11 @@ def error_block(record: ErrorRecord, *, device: str | None = None) -> list[str]:
     ]
     width = max(len(name) for name, _ in details)
     return [redact(line) for line in [*lines, *(f"    + {name.ljust(width)} : {value}" for name, value in details if value)]]
+
+
+def reddened(lines: Sequence[str]) -> list[str]:
+    """The lines with what happened in red; what is indented (details, the way out) keeps the reader's own colour."""
+    return [f"{RED}{line}{OFF}" if line and not line.startswith(" ") else line for line in lines]
 
 
 def known_cause(message: str) -> list[str]:
@@ -103,7 +111,7 @@ def not_done(error: AksLiteError) -> CellFailed:
 def interrupted(lines: Sequence[str]) -> KeyboardInterrupt:
     """A KeyboardInterrupt that is shown as these lines."""
     error = KeyboardInterrupt(" ".join(lines))
-    shown = [f"{RED}{line}{OFF}" for line in lines]
+    shown = reddened(lines)
     setattr(error, "_render_traceback_", lambda: shown)  # noqa: B010 - IPython's protocol, on an instance of a built-in
     return error
 

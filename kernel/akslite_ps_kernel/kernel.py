@@ -117,12 +117,14 @@ class AksLiteKernel(IPythonKernel):
     async def do_complete(self, code: str, cursor_pos: int | None) -> dict[str, Any]:
         """Complete commands, parameters, values and devices in PowerShell cells and on lines of our magics."""
         position = len(code) if cursor_pos is None else cursor_pos
+        await self._learn(code, position)
         found = assistance.complete(code, position, self._is_powershell(code), self.connection, self.runner.variables)
         return found if found is not None else await _awaited(self._ipykernel.do_complete(code, cursor_pos))
 
     async def do_inspect(self, code: str, cursor_pos: int, detail_level: int = 0, omit_sections: Any = ()) -> dict[str, Any]:
         """Help on the command or variable at the cursor."""
         if self._is_powershell(code):
+            await self._learn(code, cursor_pos)
             return assistance.inspect(code, cursor_pos, self.connection, self.runner.variables)
         return await _awaited(self._ipykernel.do_inspect(code, cursor_pos, detail_level, omit_sections))
 
@@ -138,6 +140,11 @@ class AksLiteKernel(IPythonKernel):
         closing.start()
         await asyncio.to_thread(closing.join, _CLOSE_WITHIN_S)
         return await _awaited(self._ipykernel.do_shutdown(restart))
+
+    async def _learn(self, code: str, position: int) -> None:
+        """Ask the device for the parameters of the command at the cursor, once, where nothing else is known of it."""
+        if self._is_powershell(code) and (command := assistance.command_at(code, position)):
+            await self.runner.learn_parameters([command])
 
     @property
     def _ipykernel(self) -> Any:

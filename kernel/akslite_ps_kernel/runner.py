@@ -9,23 +9,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, MutableMapping, Sequence
 from contextlib import suppress
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from akslite_ps.command_line import (
-    BARE,
     Assignment,
-    Call,
     CommandLineError,
     Exit,
     Pipeline,
+    Statement,
     calls_of,
     parse,
     value_of,
 )
 from akslite_ps.errors import AksLiteError, PromptUnanswered, SessionLost, UsageError
-from akslite_ps.remoting import ON, Command, ErrorRecord, InvocationState, OutputRecord, Record
+from akslite_ps.remoting import ErrorRecord, InvocationState, OutputRecord, Record
 from akslite_ps_kernel.cells import CellOptions, read_powershell_cell
-from akslite_ps_kernel.connection import Connection, Ended, run_pipeline, run_script
+from akslite_ps_kernel.connection import Connection, Ended, list_commands, run_pipeline, run_script
 from akslite_ps_kernel.failures import (
     CellFailed,
     interrupted,
@@ -36,10 +35,12 @@ from akslite_ps_kernel.failures import (
 )
 from akslite_ps_kernel.result import PsOutput
 from akslite_ps_kernel.screen import FrontEnd, Screen
+from akslite_ps_kernel.translation import collapsed, command, command_names, split_view, unrolled
 from akslite_ps_kernel.values_view import View
 from akslite_ps_kernel.work import Asked, Work
 
 STOP_WITHIN_S = 2.0
+DETAILS_LIMIT_S = 5.0
 _JOIN_S = 1.0
 T = TypeVar("T")
 
@@ -117,7 +118,7 @@ class CellRunner:
         errors: list[ErrorRecord] = []
         if options.script:
             return await self._script(cell.source, options, errors)
-        statements = parse(cell.source, is_switch=self._connection.commands.is_switch).statements
+        statements = await self._parsed(cell.source)
         outcome: PsOutput | None = None
         given: list[Any] = []
         for number, statement in enumerate(statements, start=1):
@@ -132,6 +133,32 @@ class CellRunner:
             raise left_errors(errors)
         return outcome
 
+    async def _parsed(self, source: str) -> Sequence[Statement]:
+        """The statements. Which parameters are switches is asked first, for commands that only the device knows."""
+        known = self._connection.commands
+        script = parse(source, is_switch=known.is_switch)
+        if not known.unknown_parameters(command_names(script.statements)):
+            return script.statements
+        await self.learn_parameters(command_names(script.statements))
+        return parse(source, is_switch=known.is_switch).statements
+
+    async def learn_parameters(self, names: Sequence[str]) -> None:
+        """Ask the device for the parameters of commands that are not known here; a device that fails to say is no error."""
+        unknown = self._connection.commands.unknown_parameters(names)
+        if not unknown or not self._connection.is_open:
+            return
+        found: list[Any] = []
+
+        def take(record: Record) -> None:
+            if isinstance(record, OutputRecord):
+                found.append(record.value)
+
+        work = Work(run_pipeline(self._connection, list_commands(unknown), None, DETAILS_LIMIT_S))
+        with suppress(AksLiteError):
+            await self.attend(work, take)
+            work.result()
+        self._connection.commands.learn_details(found, unknown)
+
     async def _statement(
         self, statement: Pipeline | Assignment, options: CellOptions, errors: list[ErrorRecord], *, is_last: bool
     ) -> tuple[Sequence[Any], PsOutput | None]:
@@ -139,17 +166,17 @@ class CellRunner:
         is_kept = isinstance(statement, Assignment) or options.give is not None
         commands = self._connection.commands
         calls = calls_of(pipeline.commands, self.variables, wants_text=commands.wants_text)
-        head = None if pipeline.head is None else _unrolled(value_of(pipeline.head, self.variables))
+        head = None if pipeline.head is None else unrolled(value_of(pipeline.head, self.variables))
         calls, view = split_view(calls)
         screen = Screen(self._front, device=self._device_name, view=view, shows_objects=not is_kept)
         if calls:
-            job = run_pipeline(self._connection, [_command(call) for call in calls], head, options.timeout_s)
+            job = run_pipeline(self._connection, [command(call) for call in calls], head, options.timeout_s)
             await self._follow(Work(job), screen, options)
         else:
             for value in head or ():
                 screen.take(OutputRecord(value))
         if isinstance(statement, Assignment):
-            self._assign(statement.name, _collapsed(screen.values))
+            self._assign(statement.name, collapsed(screen.values))
         errors += screen.errors
         given = [] if isinstance(statement, Assignment) else screen.values
         return given, None if is_kept else self._close(screen, is_last=is_last, view=view)
@@ -286,33 +313,6 @@ class CellRunner:
         return self._connection.device.name if self._connection.device else None
 
 
-def split_view(calls: Sequence[Call]) -> tuple[list[Call], View | None]:
-    """Take what only shows objects off the end of a pipeline: the notebook does that itself, better than text."""
-    kept, view = list(calls), None
-    while kept and kept[-1].name.casefold() in _VIEWS:
-        call = kept[-1]
-        if any(name.casefold() not in _VIEW_PARAMETERS for name in call.parameters):
-            break
-        wanted = [value for name, value in call.parameters.items() if name.casefold() == "property"] + list(call.arguments)
-        names = [name for value in wanted for name in (value if isinstance(value, list | tuple) else [value])]
-        if not all(isinstance(name, str) for name in names):
-            break
-        form = _VIEWS[call.name.casefold()]
-        if form is not None and view is None:
-            view = View(form, tuple(names))
-        kept.pop()
-    return kept, view
-
-
-_VIEWS: dict[str, Literal["table", "list"] | None] = {
-    "format-table": "table",
-    "format-list": "list",
-    "out-host": None,
-    "out-default": None,
-}
-_VIEW_PARAMETERS = {"property", "autosize", "wrap", "force"}
-
-
 def connected_text(device: Any) -> str:
     """What ``%connect`` says."""
     return f"Connected to {device.name}" + (f" as {device.endpoint.username}." if device.endpoint.username else ".")
@@ -338,26 +338,3 @@ def devices_view(connection: Connection) -> PsOutput:
 
 class _Row(dict[str, Any]):
     """A row of a table of ours; a plain dict would be shown as a PowerShell hashtable."""
-
-
-def _command(call: Call) -> Command:
-    if call.name.startswith("%"):
-        raise UsageError(
-            f"{call.name} is no command of the device", next_action="line magics such as %connect stand above the first command"
-        )
-    return Command(
-        call.name, {name: ON if value is BARE else value for name, value in call.parameters.items()}, list(call.arguments)
-    )
-
-
-def _unrolled(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return list(value) if isinstance(value, list | tuple) else [value]
-
-
-def _collapsed(values: Sequence[Any]) -> Any:
-    """What an assignment keeps: nothing, the one object, or the list, as PowerShell does."""
-    if not values:
-        return None
-    return values[0] if len(values) == 1 else list(values)

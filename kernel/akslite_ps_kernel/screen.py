@@ -23,7 +23,7 @@ from akslite_ps.remoting.records import (
     WarningRecord,
 )
 from akslite_ps.secrets import redact
-from akslite_ps_kernel.failures import CYAN, OFF, RED, YELLOW, error_block
+from akslite_ps_kernel.failures import CYAN, OFF, YELLOW, error_block, reddened
 from akslite_ps_kernel.progress import ProgressPanel
 from akslite_ps_kernel.values_view import View, mime_bundle
 
@@ -107,7 +107,7 @@ class Screen:
 
     def show_error(self, record: ErrorRecord) -> None:
         """Show an error record as PowerShell's error block."""
-        self._line("stderr", "\n".join(error_block(record, device=self._device)), RED)
+        self._line("stderr", "\n".join(reddened(error_block(record, device=self._device))), "")
 
     def tick(self) -> float:
         """Give what waits its turn; called at every heartbeat.

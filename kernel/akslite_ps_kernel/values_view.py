@@ -17,7 +17,13 @@ from akslite_ps.secrets import redact
 WIDTH = 120
 _LIST_FROM = 5
 _SHOWN = 500
-_NARROWEST = 8
+_NARROWEST = 14
+
+# What PowerShell's own format data shows of types that everybody meets; a session sends no format data.
+_DEFAULT_PROPERTIES = {
+    "System.Management.Automation.CommandInfo": ("CommandType", "Name", "Version", "Source"),
+    "System.ServiceProcess.ServiceController": ("Status", "Name", "DisplayName"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +85,16 @@ def _groups(values: Sequence[Any], view: View) -> Iterator[_Group]:
             rows = tuple({"Name": key, "Value": value} for item in items for key, value in item.items())
             yield _Group(names, rows, as_list=view.form == "list")
             continue
-        chosen = _chosen(names, view.properties)
+        usual = _usual(items[0], names) if view.form != "list" else ()
+        chosen = _chosen(names, view.properties or usual)
         as_list = view.form == "list" or (view.form == "auto" and len(items) == 1 and len(chosen) >= _LIST_FROM)
         yield _Group(chosen, items, as_list)
+
+
+def _usual(item: Any, names: tuple[str, ...]) -> tuple[str, ...]:
+    types = {name.removeprefix("Deserialized.") for name in getattr(item, "type_names", ())}
+    usual = next((properties for kind, properties in _DEFAULT_PROPERTIES.items() if kind in types), ())
+    return usual if set(usual) <= set(names) else ()
 
 
 def _chosen(names: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[str, ...]:
@@ -146,7 +159,7 @@ def _table_text(group: _Group) -> str:
 def _widths(wanted: Sequence[tuple[int, int]]) -> list[int]:
     """Widths within the line: the widest column is narrowed first, then columns at the end are left out."""
     widths = [full for _, full in wanted]
-    floors = [max(_NARROWEST, title) for title, _ in wanted]
+    floors = [min(full, max(_NARROWEST, title)) for title, full in wanted]
     while widths and sum(widths) + len(widths) - 1 > WIDTH:
         excess = sum(widths) + len(widths) - 1 - WIDTH
         spare, index = max((width - floor, index) for index, (width, floor) in enumerate(zip(widths, floors, strict=False)))

@@ -8,6 +8,7 @@ when it wakes. Knows nothing of PowerShell or Jupyter.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import queue
 import threading
 from collections.abc import Callable
@@ -45,7 +46,7 @@ class Asked:
 
 
 class Work(Generic[T]):
-    """One job in a daemon thread of its own.
+    """One job in a daemon thread of its own, in the context of the cell: its output belongs to that cell.
 
     Args:
         job: Called in the thread with this Work, to :meth:`post` items and to :meth:`ask`; its return value is
@@ -57,7 +58,7 @@ class Work(Generic[T]):
         self._job = job
         self._items: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._outcome: Future[T] = Future()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread = threading.Thread(target=contextvars.copy_context().run, args=(self._run,), name=name, daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ready: asyncio.Event | None = None
         self._questions: list[Asked] = []

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from akslite_ps_kernel import kernelspecs
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
 from jupyter_core.utils import ensure_event_loop
@@ -18,6 +17,7 @@ from jupyter_core.utils import ensure_event_loop
 from akslite_ps.fleet.inventory import Inventory
 from akslite_ps.remoting import Device, Endpoint
 from akslite_ps.sandbox import LocalSandbox
+from akslite_ps_kernel import kernelspecs
 
 REPLY_S = 60
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from akslite_ps_kernel import assistance
-from akslite_ps_kernel.commands import CommandTable
-from akslite_ps_kernel.connection import Connection
 
 from akslite_ps.fleet.inventory import Inventory
 from akslite_ps.remoting import Device, Endpoint, PsObject
+from akslite_ps_kernel import assistance
+from akslite_ps_kernel.commands import CommandTable
+from akslite_ps_kernel.connection import Connection
 
 
 @pytest.fixture
@@ -41,8 +41,12 @@ def test_commands_of_the_catalog_before_there_is_a_device(connection: Connection
 
 def test_commands_of_the_device_once_there_is_one(connection: Connection) -> None:
     parameters = {"Path": "System.String", "Deep": "System.Management.Automation.SwitchParameter"}
-    connection.commands.learn([PsObject({"Name": "Get-Own", "Parameters": parameters}), PsObject({"Other": 1}), "Get-Text"])
-    assert complete("Get-^", connection) == ["Get-Command", "Get-Help", "Get-Own", "Get-Text"]
+    connection.commands.learn([PsObject({"Name": "Get-Own"}), PsObject({"Other": 1}), "Get-Text"])
+    assert connection.commands.unknown_parameters(["get-own", "Get-AksEdgeNodeAddr", "sort"]) == ["get-own"]
+    connection.commands.learn_details([PsObject({"Name": "Get-Own", "Parameters": parameters})], ["Get-Own", "Get-Text"])
+    assert connection.commands.unknown_parameters(["Get-Own", "Get-Text"]) == []
+    assert complete("Get-^", connection) == ["Get-Own", "Get-Text"]
+    assert complete("Get-Own | Fo^", connection) == ["Get-Own | Format-List", "Get-Own | Format-Table"]
     assert complete("Get-Own -D^", connection) == ["Get-Own -Deep", "Get-Own -Debug"]
     assert connection.commands.is_switch("get-own", "deep")
     assert not connection.commands.is_switch("Get-Own", "Path")
@@ -109,6 +113,7 @@ def test_completeness(code: str, status: str, connection: Connection) -> None:
 def test_a_mistyped_command_has_a_neighbour() -> None:
     assert CommandTable().similar("Get-AksEdgeNodAddr") == "Get-AksEdgeNodeAddr"
     assert CommandTable().similar("Quux") is None
+    assert CommandTable().similar("Get-AksEdgeNodeAddr") != "Get-AksEdgeNodeAddr"
 
 
 def test_abbreviations_of_unknown_commands_are_not_guessed() -> None:

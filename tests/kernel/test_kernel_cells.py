@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+
+from akslite_ps.errors import UsageError
 from akslite_ps_kernel.cells import (
     CellOptions,
     foreign_magic,
@@ -11,8 +13,6 @@ from akslite_ps_kernel.cells import (
     read_options,
     read_powershell_cell,
 )
-
-from akslite_ps.errors import UsageError
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import jupyter_kernel_test
 import pytest
+
 from akslite_ps_kernel import kernelspecs
 
 

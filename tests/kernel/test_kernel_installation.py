@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from akslite_ps_kernel.__main__ import main
 from akslite_ps_kernel.kernelspecs import KERNELSPECS
 

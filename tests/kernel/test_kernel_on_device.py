@@ -166,9 +166,6 @@ def _comm_update(client: Any) -> dict[str, Any]:
 
 
 def test_a_table_that_takes_long_is_shown_before_it_is_complete(powershell: Any) -> None:
-    request = powershell.begin("Get-Command Get-Help, Get-Command | Select-Object Name | Start-Sleep -Seconds 600", watched=True)
-    powershell.manager.interrupt_kernel()
-    powershell.finish(request)
     request = powershell.begin("'a', 'b' | Write-Output\nStart-Sleep -Seconds 600", watched=True)
     seen: queue.SimpleQueue[str] = queue.SimpleQueue()
 
@@ -214,6 +211,15 @@ def test_without_a_session_a_cell_says_what_to_do(powershell: Any) -> None:
     assert powershell.run("%connect\nWrite-Output back").shown == ["back"]
 
 
+def test_what_only_the_device_knows_of_a_command_is_asked_for_completion_and_for_switches(powershell: Any) -> None:
+    powershell.run("%connect press-01")
+    reply = powershell.client.complete("Write-Progress -Comp", reply=True, timeout=30)["content"]
+    assert reply["matches"] == ["-Completed"]
+    reply = powershell.client.inspect("Write-Output", reply=True, timeout=30)["content"]
+    assert "-NoEnumerate" in reply["data"]["text/plain"]
+    assert powershell.run("Write-Output -NoEnumerate 'a switch takes no value'").result == "a switch takes no value"
+
+
 def test_script_text_needs_the_script_option_and_a_full_language_endpoint(powershell: Any) -> None:
     run = powershell.run("Write-Output 1\nforeach ($i in 1..3) { $i }")
     assert run.error_text.splitlines()[:3] == [
@@ -232,3 +238,17 @@ def test_the_line_magics_work_in_python_cells(python_kernel: Any, sandbox: Local
     password = sandbox.devices[0].password_file.read_text(encoding="utf-8").strip()
     assert python_kernel.run("%connect typed", answers=(password,)).status == "ok"
     assert python_kernel.run("%disconnect").texts("stdout") == "Disconnected from typed.\n"
+
+
+def test_a_stock_python_kernel_gets_the_cells_by_an_extension(kernels: Callable[[str], Any], sandbox: LocalSandbox) -> None:
+    stock = kernels("python3")
+    assert stock.run("%load_ext akslite_ps_kernel\n%connect press-01").status == "ok"
+    assert stock.run("%%ps --out names\nGet-Command Get-AksLiteF* | Select-Object Name").status == "ok"
+    assert stock.run("names[0]['Name']").result == "'Get-AksLiteFacts'"
+    assert stock.run("%%ps\nWrite-Host said\nWrite-Output given").shown == ["given"]
+    assert "did you mean Get-AksLiteFacts?" in stock.run("%%ps\nGet-AksLiteFact").error_text
+    request = stock.begin(f"%%ps\n{LONG}")
+    wait_until(lambda: not sandbox.device("press-01").is_idle, "the command was not started")
+    stock.manager.interrupt_kernel()
+    assert stock.finish(request).error_text == "KeyboardInterrupt: the pipeline was stopped on press-01."
+    assert sandbox.device("press-01").is_idle

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from akslite_ps_kernel.progress import THROTTLE_S
-from akslite_ps_kernel.screen import LIVE_AFTER_S, Screen
 
 from akslite_ps.remoting import (
     DebugRecord,
@@ -18,6 +16,8 @@ from akslite_ps.remoting import (
     VerboseRecord,
     WarningRecord,
 )
+from akslite_ps_kernel.progress import THROTTLE_S
+from akslite_ps_kernel.screen import LIVE_AFTER_S, Screen
 
 
 @dataclass
@@ -108,7 +108,7 @@ def test_an_error_record_is_shown_at_once_and_a_terminating_one_is_left_to_the_c
     own.take(ErrorRecord("no", error_id="E1", category_line="NotSpecified: (x:String) [Get-Foo], Exception"))
     own.take(ErrorRecord("end", terminating=True))
     assert len(paper.lines) == 1
-    assert paper.lines[0].startswith("stderr: \x1b[31mGet-Foo : no\n    + CategoryInfo          : NotSpecified: (x:String)")
+    assert paper.lines[0].startswith("stderr: \x1b[31mGet-Foo : no\x1b[0m\n    + CategoryInfo          : NotSpecified: (x:String)")
     assert [error.message for error in own.errors] == ["no", "end"]
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from akslite_ps_kernel.result import PsOutput
-from akslite_ps_kernel.values_view import WIDTH, View, cell_text, mime_bundle
-
 from akslite_ps.remoting import PsEnum, PsObject
 from akslite_ps.secrets import REDACTOR
+from akslite_ps_kernel.result import PsOutput
+from akslite_ps_kernel.values_view import WIDTH, View, cell_text, mime_bundle
 
 
 def objects(*rows: dict[str, Any]) -> list[PsObject]:
@@ -72,6 +71,16 @@ def test_many_objects_are_cut_and_counted() -> None:
     bundle = mime_bundle(objects(*({"N": n} for n in range(1200))))
     assert "500 of 1200 objects are shown" in bundle["text/plain"]
     assert bundle["text/html"].count("<tr>") == 501
+
+
+def test_types_that_everybody_meets_show_their_usual_properties() -> None:
+    row = {"Name": "Get-X", "CommandType": "Cmdlet", "Version": "1.0", "Source": "M", "Definition": "...", "Parameters": {}}
+    command = PsObject(
+        row, ("Deserialized.System.Management.Automation.CmdletInfo", "Deserialized.System.Management.Automation.CommandInfo")
+    )
+    assert text([command]).splitlines()[0] == "CommandType Name  Version Source"
+    assert "Definition" in text([command], View("list"))
+    assert text([PsObject(row)]).startswith("Name        : Get-X")
 
 
 def test_html_is_escaped_and_secrets_are_hidden_in_both_forms() -> None:

@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 import pytest
+
 from akslite_ps_kernel.work import Asked, Work
 
 

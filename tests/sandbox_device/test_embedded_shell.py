@@ -124,6 +124,11 @@ async def test_select_object_unique_leaves_one_of_each(bench: Bench) -> None:
     assert (await bench.run(("Select-Object", {"Unique": None}), input=["a", "b", "a", "A"])).output == ["a", "b", "A"]
 
 
+async def test_for_each_object_takes_a_property_of_every_object(bench: Bench) -> None:
+    assert (await bench.run(("ForEach-Object", {"MemberName": "name"}), input=ITEMS)).output == [item.properties["Name"] for item in ITEMS]
+    assert (await bench.run(("%", "Nope"), input=ITEMS)).output == []
+
+
 async def test_sort_object_orders_by_property_and_ignores_case(bench: Bench) -> None:
     assert names((await bench.run(("Sort-Object", "Name"), input=ITEMS)).output) == ["a", "b", "C"]
     assert names((await bench.run(("Sort-Object", "Size", {"Descending": None}), input=ITEMS)).output) == ["b", "C", "a"]

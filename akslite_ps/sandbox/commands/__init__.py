@@ -17,10 +17,12 @@ __all__ = ["CommandTable", "commands_for"]
 
 _CORE = (*discovery.COMMANDS, *objects.COMMANDS, *output.COMMANDS, *system.COMMANDS, *where.COMMANDS)
 _ALIASES = {
+    "%": "ForEach-Object",
     "?": "Where-Object",
     "clear": "Clear-Host",
     "cls": "Clear-Host",
     "echo": "Write-Output",
+    "foreach": "ForEach-Object",
     "gcm": "Get-Command",
     "gsv": "Get-Service",
     "help": "Get-Help",

@@ -9,7 +9,6 @@ import re
 from collections.abc import AsyncIterator
 from typing import Any
 
-from akslite_ps.sandbox.binder import ENGINE_REASON
 from akslite_ps.sandbox.cmdlet import Call, CommandInfo, cmdlet
 from akslite_ps.sandbox.engine import EnumValue, ErrorInfo, PipelineFailed, PsValue
 from akslite_ps.sandbox.parameters import ParameterInfo, parameter, switch
@@ -101,7 +100,6 @@ async def get_help(call: Call) -> AsyncIterator[PsValue]:
                 category="ResourceUnavailable",
                 exception_type="Microsoft.PowerShell.Commands.HelpNotFoundException",
                 activity="Get-Help",
-                reason=ENGINE_REASON,
             )
         )
     if call.is_bound("Parameter"):

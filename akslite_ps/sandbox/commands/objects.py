@@ -1,4 +1,4 @@
-"""Commands that shape objects: Select-Object, Sort-Object, Measure-Object.
+"""Commands that shape objects: Select-Object, Sort-Object, Measure-Object, ForEach-Object with a member.
 
 With the parts that need no script block; a restricted endpoint takes none.
 """
@@ -248,7 +248,29 @@ async def _measure_text(call: Call) -> PsValue:
 
 _DEFAULT, _SKIP_LAST, _INDEX = "DefaultParameter", "SkipLastParameter", "IndexParameter"
 _GENERIC, _TEXT = "GenericMeasure", "TextMeasure"
+# -- ForEach-Object -----------------------------------------------------------------------------------------------
+
+
+async def for_each_object(call: Call) -> AsyncIterator[Any]:
+    """The named property of every object; the elements of a list one by one, as PowerShell puts them out."""
+    async for value in call.items():
+        found, inner = property_of(value, call["MemberName"])
+        if found:
+            for item in inner if is_sequence(inner) else [inner]:
+                yield item
+
+
 COMMANDS: tuple[CommandInfo, ...] = (
+    cmdlet(
+        "ForEach-Object",
+        for_each_object,
+        _INPUT,
+        parameter("MemberName", "String", position=0, mandatory=True),
+        module="Microsoft.PowerShell.Core",
+        class_name="ForEachObjectCommand",
+        synopsis="Takes one property of every object.",
+        read_only=True,
+    ),
     cmdlet(
         "Select-Object",
         select_object,
