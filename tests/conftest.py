@@ -6,6 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from akslite_ps.secrets import REDACTOR
+
+
+@pytest.fixture(autouse=True)
+def no_known_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test registered for redaction must not redact words of another."""
+    monkeypatch.setattr(REDACTOR, "_needles", set())
+
 
 @pytest.fixture(autouse=True)
 def akslite_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:

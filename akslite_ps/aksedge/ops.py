@@ -1,4 +1,4 @@
-"""Typed calls of AksLiteOps, our device-side PowerShell module: facts, host features, installation, restart, kubeconfig.
+"""Typed calls of AksLiteOps, our device-side PowerShell module: facts, features, installation, restart, kubeconfig, workloads.
 
 Used by operations. Each call but :func:`ensure_ops` sends exactly one command. The module is installed on devices
 with a restricted endpoint, and defined in the session by :func:`ensure_ops` elsewhere.
@@ -7,12 +7,13 @@ with a restricted endpoint, and defined in the session by :func:`ensure_ops` els
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal
 
 from akslite_ps.aksedge.calls import NodeType, explained
 from akslite_ps.aksedge.catalog import load_ops_catalog
@@ -28,6 +29,10 @@ FEATURES_LIMIT_S = 1800.0
 INSTALL_LIMIT_S = 3600.0
 REBOOT_LIMIT_S = 60.0
 SETUP_LIMIT_S = 60.0
+WORKLOAD_LIMIT_S = 120.0
+
+WorkloadKind = Literal["DaemonSets", "Deployments", "Events", "Namespaces", "Nodes", "Pods", "Services", "Version"]
+"""What Get-AksLiteWorkload reads."""
 
 _DEFINE = (
     "param([string] $Source) "
@@ -239,6 +244,35 @@ def kube_config(session: DeviceSession, *, node_type: NodeType = "Linux", timeou
     if "clusters:" not in text:
         raise _unusable(session, name, "a kubeconfig")
     return text
+
+
+def workload(
+    session: DeviceSession, kind: WorkloadKind, *, namespace: str | None = None, timeout_s: float = WORKLOAD_LIMIT_S
+) -> dict[str, Any]:
+    """Read objects of the device's cluster through the kubectl on the device; its Kubernetes API need not be reachable from here.
+
+    Args:
+        session: The session.
+        kind: What to read; ``Version`` is that of the API server.
+        namespace: Only what is in this namespace; default: everything.
+        timeout_s: Time limit in seconds.
+
+    Returns:
+        The list as Kubernetes gives it, its objects under ``items``; for ``Version`` the answer of ``/version``.
+
+    Raises:
+        CmdletFailed: There is no running cluster, or kubectl failed; the message holds kubectl's own.
+    """
+    name = "Get-AksLiteWorkload"
+    given: dict[str, Any] = {"Kind": kind, **({"Namespace": namespace} if namespace else {})}
+    answer = _call(session, name, timeout_s, **given)
+    try:
+        found = json.loads("\n".join(str(part) for part in answer.output if part is not None))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise _unusable(session, name, "Kubernetes objects")
+    return found
 
 
 def _call(session: DeviceSession, name: str, timeout_s: float, on_record: OnRecord | None = None, **parameters: Any) -> Answer:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from akslite_ps.aksedge.config import DeploymentConfig
     from akslite_ps.cluster import ClusterHealth
     from akslite_ps.operations.plan import Plan, Run
-    from akslite_ps.remoting import Device
+    from akslite_ps.remoting import Device, Session
 
 _SHORTEST_HASH = 8
 CONFIG_FAULT = "config:"
@@ -167,16 +167,18 @@ def resume(
 
 def status(
     name: Name,
-    cluster: Annotated[bool, typer.Option("--cluster/--no-cluster", help="Also ask the cluster's Kubernetes API.")] = True,
+    cluster: Annotated[bool, typer.Option("--cluster/--no-cluster", help="Also read the cluster.")] = True,
     as_json: Json = False,
 ) -> None:
     """Read a device: Windows, product, deployment, nodes and system pods. Changes nothing."""
-    from akslite_ps.operations.status import read
+    from akslite_ps.operations.controller import open_session
+    from akslite_ps.operations.reading import reading
+    from akslite_ps.operations.status import read_through
 
     device = load_device(name)
-    with _reading(device):
-        found = read(device)
-        health, trouble = _cluster_health(device) if cluster and found.state == "deployed" else (None, None)
+    with _reading(device), reading(device, open_session=open_session) as session:
+        found = read_through(session)
+        health, trouble = _cluster_health(session) if cluster and found.state == "deployed" else (None, None)
 
     def show() -> None:
         views.status(found)
@@ -191,23 +193,14 @@ def status(
     emit(data, as_json=as_json, show=show)
 
 
-def _cluster_health(device: Device) -> tuple[ClusterHealth | None, AksLiteError | None]:
-    from akslite_ps.cluster import Cluster
+def _cluster_health(session: Session) -> tuple[ClusterHealth | None, AksLiteError | None]:
+    from akslite_ps.operations.device_cluster import cluster_of
 
     try:
-        with Cluster.from_kubeconfig(_fetch_kubeconfig(device), device=device.name) as client:
-            return client.health(), None
+        with cluster_of(session) as found:
+            return found.health(), None
     except AksLiteError as error:
         return None, error
-
-
-def _fetch_kubeconfig(device: Device) -> str:
-    from akslite_ps.aksedge.ops import ensure_ops, kube_config
-    from akslite_ps.remoting import Session
-
-    with Session.open(device) as session:
-        ensure_ops(session)
-        return kube_config(session)
 
 
 def kubeconfig(
@@ -221,12 +214,13 @@ def kubeconfig(
 ) -> None:
     """Fetch the admin kubeconfig of a device's cluster. It is a secret: anybody who has it owns the cluster."""
     from akslite_ps.cluster import write_kubeconfig
+    from akslite_ps.operations.reading import read_kubeconfig
 
     if output is not None and output.exists() and not (merge or force):
         raise UsageError(f"{output} exists", next_action="give --merge to add the cluster to it, or --force to replace it")
     device = load_device(name)
     with _reading(device):
-        text = _fetch_kubeconfig(device)
+        text = read_kubeconfig(device)
     if output is None:
         sys.stdout.write(text)
         return

@@ -106,6 +106,8 @@ def health(found: ClusterHealth) -> None:
         ("NAMESPACE", "NAME", "READY", "STATUS", "RESTARTS", "AGE"),
         ((p.namespace, p.name, f"{p.ready}/{p.containers}", p.status, p.restarts, _age(p.created)) for p in found.pods),
     )
+    if found.way == "device":
+        say("read on the device: its Kubernetes API cannot be reached from here", style="dim")
     for finding in found.findings:
         if finding.severity in ("warning", "error"):
             say(f"{finding.title}: {finding.read}; {finding.action}", style="yellow")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import secrets
 import ssl
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,26 +17,20 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
-from akslite_ps.cluster.health import ClusterFinding, ClusterHealth, NodeHealth, PodHealth, assess, node_health, pod_health
+from akslite_ps.cluster.health import NodeHealth, PodHealth, node_health, pod_health
 from akslite_ps.cluster.kubeconfig import KubeContext, read_kubeconfig
 from akslite_ps.cluster.official import load_official_client
+from akslite_ps.cluster.reading import ClusterReading
 from akslite_ps.errors import AksLiteError, AuthenticationFailed, NotPermitted, Unreachable, UsageError
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient, CoreV1Api
 
 _PAGE = 500
-_SYSTEM_NAMESPACES = frozenset({"calico-system", "calico-apiserver", "tigera-operator", "azure-arc", "aksedge"})
-_RETRY_S = 2.0
 _FETCH = "fetch a new kubeconfig with: akslite kubeconfig DEVICE -o FILE"
 
 
-def is_system_namespace(namespace: str) -> bool:
-    """True for the namespaces that Kubernetes, the network plugin and Azure Arc use."""
-    return namespace.startswith("kube-") or namespace in _SYSTEM_NAMESPACES
-
-
-class Cluster:
+class Cluster(ClusterReading):
     """A client of one cluster; keeps its connection, so keep the object. A context manager.
 
     Args:
@@ -127,10 +120,6 @@ class Cluster:
             found = [node_health(node) for node in self._pages(self._core.list_node)]
         return sorted(found, key=lambda node: node.name)
 
-    def system_pods(self) -> list[PodHealth]:
-        """The pods of the system namespaces, by namespace and name."""
-        return [pod for pod in self.pods() if is_system_namespace(pod.namespace)]
-
     def pods(self, namespace: str | None = None) -> list[PodHealth]:
         """The pods of one namespace, or of all, by namespace and name."""
         with self._asking("list the pods"):
@@ -139,52 +128,6 @@ class Cluster:
             else:
                 found = [pod_health(pod) for pod in self._pages(self._core.list_namespaced_pod, namespace=namespace)]
         return sorted(found, key=lambda pod: (pod.namespace, pod.name))
-
-    def health(self) -> ClusterHealth:
-        """Read version, nodes and system pods now, and judge them.
-
-        Raises:
-            Unreachable, AuthenticationFailed, NotPermitted: The API server cannot be asked.
-        """
-        return assess(self.version(), self.nodes(), self.system_pods())
-
-    def wait_ready(
-        self,
-        timeout_s: float,
-        on_change: Callable[[ClusterHealth], None] | None = None,
-        *,
-        poll_s: float = _RETRY_S,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], object] = time.sleep,
-    ) -> ClusterHealth:
-        """Ask again and again until nodes and system pods are ready. An API server that does not answer yet is waited for.
-
-        Args:
-            timeout_s: Longest time to wait in seconds.
-            on_change: Called with the health whenever it differs from the one before.
-            poll_s: Seconds between two questions.
-            clock: Monotonic seconds.
-            sleep: Waits that many seconds; one that returns something true ends the waiting (``Event.wait`` does).
-
-        Returns:
-            The last health read: ``ready`` is False where the time is over.
-
-        Raises:
-            AuthenticationFailed, NotPermitted: Waiting will not help.
-        """
-        end = clock() + timeout_s
-        last: ClusterHealth | None = None
-        while True:
-            try:
-                health = self.health()
-            except Unreachable as error:
-                health = _silent(error)
-            if on_change and health != last:
-                on_change(health)
-            last = health
-            left = end - clock()
-            if health.ready or left <= 0 or sleep(min(poll_s, left)):
-                return health
 
     @property
     def _core(self) -> CoreV1Api:
@@ -317,12 +260,6 @@ def _tls(context: KubeContext) -> ssl.SSLContext:
             next_action=_FETCH,
         ) from None
     return tls
-
-
-def _silent(error: Unreachable) -> ClusterHealth:
-    return ClusterHealth(
-        False, findings=(ClusterFinding("api", "API server", "error", error.message, "an answer", error.next_action or ""),)
-    )
 
 
 def _plain(reason: object) -> str:

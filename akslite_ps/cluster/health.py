@@ -1,6 +1,6 @@
 """What the API server says about nodes and system pods, as frozen values, and what to do about it.
 
-Made by ``cluster.client`` from the official client's objects; shown by tables and reports. No I/O here.
+Made by ``cluster.client`` and ``cluster.reading`` from the official client's objects; shown by tables and reports. No I/O here.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 _ROLE_LABEL = "node-role.kubernetes.io/"
+Way = Literal["api", "device"]
+"""How something was read: from the Kubernetes API directly, or on the device because its API cannot be reached from here."""
+
 _PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
 
 
@@ -103,6 +106,7 @@ class ClusterHealth:
         version: Version of the API server, empty where it did not answer.
         nodes, pods: What was read.
         findings: One per check, with what to do where it is not ``ok``.
+        way: How it was read.
     """
 
     ready: bool
@@ -110,6 +114,7 @@ class ClusterHealth:
     nodes: tuple[NodeHealth, ...] = ()
     pods: tuple[PodHealth, ...] = ()
     findings: tuple[ClusterFinding, ...] = field(default=())
+    way: Way = "api"
 
     @property
     def summary(self) -> str:
@@ -125,6 +130,7 @@ class ClusterHealth:
         return {
             "ready": self.ready,
             "version": self.version,
+            "way": self.way,
             "nodes": [node.to_dict() for node in self.nodes],
             "pods": [pod.to_dict() for pod in self.pods],
             "findings": [asdict(finding) for finding in self.findings],
@@ -203,9 +209,10 @@ def _troubles(statuses: Sequence[Any]) -> Iterator[tuple[str, str]]:
             yield word, ended.message or ""
 
 
-def assess(version: str, nodes: Sequence[NodeHealth], pods: Sequence[PodHealth]) -> ClusterHealth:
+def assess(version: str, nodes: Sequence[NodeHealth], pods: Sequence[PodHealth], *, way: Way = "api") -> ClusterHealth:
     """Judge what was read: all nodes Ready and all system pods ready, as the product's own tests ask."""
-    findings = [ClusterFinding("api", "API server", "ok", f"answers, version {version}", "an answer")]
+    where = "answers" if way == "api" else "answers on the device, not from here"
+    findings = [ClusterFinding("api", "API server", "ok", f"{where}, version {version}", "an answer")]
     down = [node for node in nodes if not node.ready]
     read = f"{len(nodes) - len(down)} of {len(nodes)} Ready"
     if down or not nodes:
@@ -238,7 +245,8 @@ def assess(version: str, nodes: Sequence[NodeHealth], pods: Sequence[PodHealth])
         )  # fmt: skip
     else:
         findings.append(ClusterFinding("system-pods", "System pods", "ok", read, "every system pod ready"))
-    return ClusterHealth(not down and not ill and bool(nodes) and bool(pods), version, tuple(nodes), tuple(pods), tuple(findings))
+    ready = not down and not ill and bool(nodes) and bool(pods)
+    return ClusterHealth(ready, version, tuple(nodes), tuple(pods), tuple(findings), way)
 
 
 def _json_ready(data: dict[str, Any]) -> dict[str, Any]:

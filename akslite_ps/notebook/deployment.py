@@ -14,15 +14,17 @@ from typing import Any
 
 from akslite_ps.aksedge.config import DeploymentConfig
 from akslite_ps.aksedge.releases import Distribution
-from akslite_ps.cluster import Cluster, ClusterHealth
+from akslite_ps.cluster import ClusterHealth
 from akslite_ps.errors import AksLiteError, StepFailed, Unreachable, UsageError
 from akslite_ps.home import journal_file
 from akslite_ps.journal import Journal, RunSummary, owner_name
 from akslite_ps.notebook.device_picker import is_simulated, pick_device
 from akslite_ps.operations import MsiSource, apply, deploy, find_resumable, resume
-from akslite_ps.operations.controller import Ask
+from akslite_ps.operations.controller import Ask, open_session
+from akslite_ps.operations.device_cluster import cluster_of
 from akslite_ps.operations.events import Listener
 from akslite_ps.operations.plan import Plan, Run
+from akslite_ps.operations.reading import reading
 from akslite_ps.outcome import Outcome
 from akslite_ps.remoting.endpoint import Device
 
@@ -197,7 +199,7 @@ class Deployment:
             AksLiteError: Device or cluster cannot be read.
         """
         device, _ = self._chosen()
-        with Cluster.from_kubeconfig(read_kubeconfig_of(device, ask=self._ask), device=device.name) as cluster:
+        with reading(device, open_session=open_session, ask=self._ask) as session, cluster_of(session) as cluster:
             self.health = cluster.wait_ready(_CLUSTER_WITHIN_S)
         return self.health
 
@@ -207,20 +209,6 @@ class Deployment:
         if self.config is None:
             raise UsageError("there is no config yet", next_action="fill it in")
         return self.device, self.config
-
-
-def read_kubeconfig_of(device: Device, *, ask: Ask | None = None) -> str:
-    """The kubeconfig of a device's cluster, read from the device; kept nowhere.
-
-    Raises:
-        AksLiteError: It cannot be read.
-    """
-    from akslite_ps.aksedge.ops import ensure_ops, kube_config
-    from akslite_ps.remoting import Session
-
-    with Session.open(device, ask=ask) as session:
-        ensure_ops(session)
-        return kube_config(session)
 
 
 def raise_unless_done(run: Run) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from akslite_ps.operations.controller import Ask, OpenSession
+from akslite_ps.operations.controller import Ask, OpenSession, open_session
 
 if TYPE_CHECKING:
     from akslite_ps.aksedge.host_facts import HostFacts
@@ -37,3 +37,15 @@ def read_facts(device: Device, *, open_session: OpenSession, ask: Ask | None = N
 
     with reading(device, open_session=open_session, ask=ask) as session:
         return host_facts(session)
+
+
+def read_kubeconfig(device: Device, *, open_session: OpenSession = open_session, ask: Ask | None = None) -> str:
+    """The admin kubeconfig of a device's cluster, a secret; kept nowhere.
+
+    Raises:
+        AksLiteError: It cannot be read.
+    """
+    from akslite_ps.aksedge.ops import kube_config
+
+    with reading(device, open_session=open_session, ask=ask) as session:
+        return kube_config(session)

@@ -13,7 +13,7 @@ from akslite_ps.operations.preflight import features_wait_for_restart, missing_f
 from akslite_ps.operations.reading import reading
 
 if TYPE_CHECKING:
-    from akslite_ps.remoting import Device
+    from akslite_ps.remoting import Device, Session
 
 
 class DeviceStatus(BaseModel):
@@ -63,23 +63,28 @@ def read(device: Device, *, open_session: OpenSession = open_session, ask: Ask |
     Raises:
         RemotingError: The device cannot be read.
     """
+    with reading(device, open_session=open_session, ask=ask) as session:
+        return read_through(session)
+
+
+def read_through(session: Session) -> DeviceStatus:
+    """Read the device that a session with our device-side functions is open on; further as :func:`read`."""
     from akslite_ps.aksedge.calls import AksEdge
     from akslite_ps.aksedge.ops import host_facts
 
     problems: list[str] = []
     node_name: str | None = None
     node_address: str | None = None
-    with reading(device, open_session=open_session, ask=ask) as session:
-        facts = host_facts(session)
-        if facts.deployment_exists:
-            product = AksEdge(session)
-            try:
-                if not product.test_deployment():
-                    problems.append("there are nodes on the device, but the product says that there is no deployment")
-                node_name = product.get_node_name()
-                node_address = product.get_node_addr().ip
-            except AksLiteError as error:
-                problems.append(error.message)
+    facts = host_facts(session)
+    if facts.deployment_exists:
+        product = AksEdge(session)
+        try:
+            if not product.test_deployment():
+                problems.append("there are nodes on the device, but the product says that there is no deployment")
+            node_name = product.get_node_name()
+            node_address = product.get_node_addr().ip
+        except AksLiteError as error:
+            problems.append(error.message)
     if facts.deployment_exists:
         state = "incomplete" if problems else "deployed"
     elif facts.product_name is not None:
@@ -89,7 +94,7 @@ def read(device: Device, *, open_session: OpenSession = open_session, ask: Ask |
     else:
         state = "bare" if missing_features(facts) else "prepared"
     return DeviceStatus(
-        device=device.name,
+        device=session.device.name,
         read=dt.datetime.now(dt.UTC),
         state=state,
         computer_name=facts.computer_name or "",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from akslite_ps.errors import AksLiteError, StepFailed, Unreachable
+from akslite_ps.errors import AksLiteError, SessionLost, StepFailed, Unreachable
 from akslite_ps.operations.controller import Ask, OpenSession, open_session
 from akslite_ps.operations.plan import Finding, Plan, Step
 from akslite_ps.operations.reading import read_facts
@@ -15,7 +16,7 @@ from akslite_ps.operations.work import Work
 from akslite_ps.outcome import Outcome
 
 if TYPE_CHECKING:
-    from akslite_ps.cluster import Cluster
+    from akslite_ps.operations.device_cluster import DeviceCluster
     from akslite_ps.remoting import Device
 
 DEPLOYMENT = "verify.deployment"
@@ -100,13 +101,13 @@ class _Nodes(StepCode):
                 lambda found: bool(found) and all(node.ready for node in found),
                 lambda found: f"{sum(node.ready for node in found)} of {len(found)} nodes Ready",
             )
-        evidence = {"server": cluster.server, "version": version, "nodes": [node.to_dict() for node in nodes]}
+        evidence = {**_way(cluster), "version": version, "nodes": [node.to_dict() for node in nodes]}
         late = [
             f"{node.name} is {node.status}" + (f" ({node.message})" if node.message else "") for node in nodes if not node.ready
         ]
         if late or not nodes:
             raise _not_ready(work, "; ".join(late) or "the cluster has no nodes")
-        return Done(Outcome.OK, f"{len(nodes)} of {len(nodes)} nodes Ready, {version}", evidence)
+        return Done(Outcome.OK, f"{len(nodes)} of {len(nodes)} nodes Ready, {version}{_aside(cluster)}", evidence)
 
 
 class _Pods(StepCode):
@@ -123,28 +124,47 @@ class _Pods(StepCode):
         late = [f"{pod.namespace}/{pod.name} is {pod.status}" for pod in pods if not pod.healthy]
         if late or not pods:
             raise _not_ready(work, "; ".join(late) or "the cluster has no system pods")
-        return Done(Outcome.OK, f"{len(pods)} of {len(pods)} system pods ready", {"pods": [pod.to_dict() for pod in pods]})
+        evidence = {**_way(cluster), "pods": [pod.to_dict() for pod in pods]}
+        return Done(Outcome.OK, f"{len(pods)} of {len(pods)} system pods ready{_aside(cluster)}", evidence)
 
 
-def open_cluster(work: Work) -> Cluster:
-    """A client of the device's cluster, with a kubeconfig read from the device now. The kubeconfig is kept nowhere.
+def open_cluster(work: Work) -> AbstractContextManager[DeviceCluster]:
+    """The device's cluster, with a kubeconfig read from the device now. The kubeconfig is kept nowhere.
 
     Raises:
         AksLiteError: The kubeconfig cannot be read, or is not usable.
     """
-    from akslite_ps.aksedge.ops import kube_config
+    from akslite_ps.aksedge.ops import workload
+    from akslite_ps.operations.device_cluster import cluster_of
 
-    return work.controller.open_cluster(work.device, kube_config(work.session()))
+    def fetch(kind: Literal["Nodes", "Pods", "Version"], *, namespace: str | None = None) -> Mapping[str, Any]:
+        try:
+            return workload(work.session(), kind, namespace=namespace)
+        except (SessionLost, Unreachable):
+            work.sessions.drop()  # the next question opens a new one
+            raise
+
+    return cluster_of(work.session(), open_cluster=work.controller.open_cluster, fetch=fetch)
+
+
+def _way(cluster: DeviceCluster) -> dict[str, Any]:
+    """Evidence of how the cluster was read."""
+    found = {"server": cluster.server, "way": cluster.way}
+    return {**found, "why_not_direct": cluster.why_not_direct} if cluster.way == "device" else found
+
+
+def _aside(cluster: DeviceCluster) -> str:
+    return "; read on the device, its Kubernetes API cannot be reached from here" if cluster.way == "device" else ""
 
 
 def _until(work: Work, read: Callable[[], _T], ready: Callable[[_T], bool], say: Callable[[_T], str]) -> _T:
-    """Read again and again until it is ready or the step's time is over; an API server that starts is waited for.
+    """Read again and again until it is ready or the step's time is over; an API server or device that starts is waited for.
 
     Returns:
         The last reading, ready or not.
 
     Raises:
-        Unreachable: The API server did not answer for too long.
+        Unreachable: The API server answered neither here nor on the device for too long.
     """
     now = work.controller.clock.monotonic
     end = now() + work.step.max_run_s
@@ -166,15 +186,8 @@ def _until(work: Work, read: Callable[[], _T], ready: Callable[[_T], bool], say:
 
 
 def _silent(work: Work, error: Unreachable) -> Unreachable:
-    return Unreachable(
-        error.message,
-        device=work.device.name,
-        attempted=work.step.title,
-        next_action=(
-            "the API server of a single machine listens on the device's internal switch: open a way to it from here "
-            "(netsh interface portproxy and a firewall rule on the device), then resume the run"
-        ),
-    )
+    then = f"{error.next_action}; then resume the run" if error.next_action else "resume the run when the device answers"
+    return Unreachable(error.message, device=work.device.name, attempted=work.step.title, next_action=then)
 
 
 def _not_ready(work: Work, why: str) -> AksLiteError:

@@ -184,6 +184,19 @@ def test_what_is_no_kubeconfig_is_a_failure(session_with: Sessions) -> None:
         ops.kube_config(session_with({"Get-AksLiteKubeConfig": "oops"}))
 
 
+def test_workloads_come_as_kubernetes_gives_them(session_with: Sessions) -> None:
+    session = session_with({"Get-AksLiteWorkload": '{"kind": "List", "items": []}'})
+    assert ops.workload(session, "Pods", namespace="kube-system") == {"kind": "List", "items": []}
+    ops.workload(session, "Nodes")
+    assert [sent.parameters for sent in session.sent] == [{"Kind": "Pods", "Namespace": "kube-system"}, {"Kind": "Nodes"}]
+
+
+@pytest.mark.parametrize("answer", ["", "error: no", "[]", None])
+def test_what_is_no_kubernetes_object_is_a_failure(session_with: Sessions, answer: Any) -> None:
+    with pytest.raises(CmdletFailed, match="without Kubernetes objects"):
+        ops.workload(session_with({"Get-AksLiteWorkload": answer}), "Nodes")
+
+
 def test_failures_of_our_functions_get_cause_and_remedy_too(session_with: Sessions) -> None:
     failed = CmdletFailed("No deployment found", command="Get-AksLiteKubeConfig", device="press-01")
     with pytest.raises(CmdletFailed) as caught:

@@ -235,6 +235,10 @@ REFUSED = [
     'Request-AksLiteReboot -Reason "two`nlines"',
     "Request-AksLiteReboot -Reason 'x\\'",
     "Get-AksLiteKubeConfig -NodeType Both",
+    "Get-AksLiteWorkload -Kind Secrets",
+    "Get-AksLiteWorkload -Kind Pods -Namespace 'x --kubeconfig=y'",
+    "Get-AksLiteWorkload -Kind Pods -Namespace 'x\" --all-namespaces'",
+    "Get-AksLiteWorkload -Kind Pods -Namespace '-x'",
 ]
 
 
@@ -395,3 +399,72 @@ def test_the_kubeconfig_is_returned_as_text_and_leaves_nothing_behind(powershell
 def test_no_kubeconfig_is_an_error(powershell: Run) -> None:
     error = powershell("try { Get-AksLiteKubeConfig } catch { $_.FullyQualifiedErrorId }", NO_CONFIG="1")
     assert error == "KubeConfigMissing,Get-AksLiteKubeConfig"
+
+
+# -- workloads ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kubectl(tmp_path: Path) -> Callable[[str], tuple[str, Path]]:
+    """Puts a kubectl into the product's folder; returns what tells the module of it, and where its arguments are noted."""
+
+    def make(script: str) -> tuple[str, Path]:
+        folder = tmp_path / "Program Files" / "AksEdge"
+        (folder / "kubectl").mkdir(parents=True)
+        program = folder / "kubectl" / "kubectl.exe"
+        program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" "$NO_PROXY" > "$0.arguments"\n{script}\n', encoding="utf-8")
+        program.chmod(0o755)
+        product = f"function script:Get-InstalledProduct {{ [pscustomobject]@{{ Folder = '{folder}' }} }}"
+        return f"& (Get-Module AksLiteOps) {{ {product} }}", program.with_name("kubectl.exe.arguments")
+
+    return make
+
+
+@on_posix
+@pytest.mark.parametrize(
+    ("call", "arguments"),
+    [
+        ("-Kind Pods", ["get", "pods", "--output=json", "--all-namespaces"]),
+        ("-Kind Deployments -Namespace azure-arc", ["get", "deployments", "--output=json", "--namespace=azure-arc"]),
+        ("-Kind Version", ["get", "--raw=/version"]),
+    ],
+)
+def test_a_workload_is_read_by_the_products_kubectl(
+    powershell: Run, kubectl: Callable[[str], tuple[str, Path]], call: str, arguments: list[str]
+) -> None:
+    installed, noted = kubectl("""printf '{"items": ["Überdruck"]}\n'""")
+    found = powershell(
+        f"{installed}; $all = @(Get-AksLiteWorkload {call})\n"
+        "@{ count = $all.Count; text = $all[0]; left = [IO.Directory]::Exists($env:WRITTEN_TO); folder = $env:WRITTEN_TO }"
+    )
+    assert (found["count"], found["text"], found["left"]) == (1, '{"items": ["Überdruck"]}', False)
+    folder = found["folder"]
+    common = [f"--kubeconfig={folder}/config", f"--cache-dir={folder}", "--request-timeout=30s"]
+    assert noted.read_text(encoding="utf-8").splitlines() == [*arguments, *common, "*"]
+
+
+@on_posix
+def test_more_than_a_pipe_holds_is_read(powershell: Run, kubectl: Callable[[str], tuple[str, Path]]) -> None:
+    installed, _ = kubectl("head -c 300000 /dev/zero | tr '\\0' x; head -c 300000 /dev/zero | tr '\\0' y >&2")
+    assert powershell(f"{installed}; (Get-AksLiteWorkload -Kind Nodes).Length") == 300000
+
+
+@on_posix
+def test_kubectls_failure_is_an_error_with_its_text(powershell: Run, kubectl: Callable[[str], tuple[str, Path]]) -> None:
+    installed, _ = kubectl("echo 'Unable to connect to the server: EOF' >&2; exit 1")
+    found = powershell(
+        f"{installed}\n"
+        "try { Get-AksLiteWorkload -Kind Nodes } catch {"
+        ' @{ id = $_.FullyQualifiedErrorId; text = "$_"; left = [IO.Directory]::Exists($env:WRITTEN_TO) } }'
+    )
+    assert found == {
+        "id": "KubectlFailed,Get-AksLiteWorkload",
+        "text": "kubectl ended with 1: Unable to connect to the server: EOF",
+        "left": False,
+    }
+
+
+def test_without_the_products_kubectl_nothing_is_read(powershell: Run) -> None:
+    gone = "& (Get-Module AksLiteOps) { function script:Get-InstalledProduct { } }"
+    error = powershell(f"{gone}; try {{ Get-AksLiteWorkload -Kind Nodes }} catch {{ $_.FullyQualifiedErrorId }}")
+    assert error == "KubectlMissing,Get-AksLiteWorkload"

@@ -30,6 +30,10 @@ def test_the_whole_path_from_bare_windows_to_a_running_cluster(akslite: Akslite,
     status = akslite.json("status", "press-01")
     assert status["state"] == "deployed"
     assert [n["ready"] for n in status["cluster"]["nodes"]] == [True]
+    akslite("sandbox", "fault", "add", "press-01", "api-unreachable")
+    away = akslite.json("status", "press-01")["cluster"]
+    assert (away["way"], away["ready"]) == ("device", True)
+    akslite("sandbox", "fault", "clear", "press-01")
     assert akslite.json("plan", *deploy, "--detailed-exitcode")["has_changes"] is False
     assert akslite.json("deploy", *deploy, "--accept-eula")["outcome"] == "ok"
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from kubernetes.client import V1Node, V1Pod
 
-from akslite_ps.cluster.client import is_system_namespace
 from akslite_ps.cluster.health import PodHealth, assess, node_health, pod_health
+from akslite_ps.cluster.reading import is_system_namespace
 
 NOW = dt.datetime(2026, 5, 4, 3, 0, tzinfo=dt.UTC)
 

@@ -15,6 +15,7 @@ import pytest
 
 from akslite_ps.aksedge.config import DeploymentConfig
 from akslite_ps.cluster.health import NodeHealth, PodHealth
+from akslite_ps.cluster.reading import ClusterReading
 from akslite_ps.errors import SessionLost, Unreachable
 from akslite_ps.journal import Journal
 from akslite_ps.operations import Controller, Limits
@@ -291,9 +292,10 @@ def config() -> DeploymentConfig:
     return template.with_values({"Network.InternetDisabled": True})
 
 
-class HealthyCluster:
+class HealthyCluster(ClusterReading):
     """Stands in for the cluster where a test is not about it: the official client takes seconds to load."""
 
+    device = "press-01"
     server = "https://127.0.0.1:6443"
 
     def version(self) -> str:
@@ -302,7 +304,7 @@ class HealthyCluster:
     def nodes(self) -> list[NodeHealth]:
         return [NodeHealth("press-01-ledge", "Ready", ready=True)]
 
-    def system_pods(self) -> list[PodHealth]:
+    def pods(self, namespace: str | None = None) -> list[PodHealth]:
         return [PodHealth("kube-system", "coredns", "Running", ready=1, containers=1)]
 
     def __enter__(self) -> HealthyCluster:

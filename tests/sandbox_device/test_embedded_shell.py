@@ -125,7 +125,9 @@ async def test_select_object_unique_leaves_one_of_each(bench: Bench) -> None:
 
 
 async def test_for_each_object_takes_a_property_of_every_object(bench: Bench) -> None:
-    assert (await bench.run(("ForEach-Object", {"MemberName": "name"}), input=ITEMS)).output == [item.properties["Name"] for item in ITEMS]
+    assert (await bench.run(("ForEach-Object", {"MemberName": "name"}), input=ITEMS)).output == [
+        item.properties["Name"] for item in ITEMS
+    ]
     assert (await bench.run(("%", "Nope"), input=ITEMS)).output == []
 
 

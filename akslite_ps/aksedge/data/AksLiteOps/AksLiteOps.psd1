@@ -5,7 +5,7 @@
     Author               = 'akslite-ps'
     CompanyName          = 'akslite-ps'
     Copyright            = 'MIT License'
-    Description          = 'What akslite-ps needs on a device besides the product''s own cmdlets: facts about the host, host features, installation, restart, kubeconfig.'
+    Description          = 'What akslite-ps needs on a device besides the product''s own cmdlets: facts about the host, host features, installation, restart, kubeconfig, workloads.'
     PowerShellVersion    = '5.1'
     CompatiblePSEditions = @('Desktop', 'Core')
     FunctionsToExport    = @(
@@ -13,6 +13,7 @@
         'Get-AksLiteBootTime'
         'Get-AksLiteFacts'
         'Get-AksLiteKubeConfig'
+        'Get-AksLiteWorkload'
         'Install-AksLiteMsi'
         'Request-AksLiteReboot'
     )

@@ -557,6 +557,18 @@ function Request-AksLiteReboot {
 
 # -- kubeconfig -----------------------------------------------------------------------------------------------------
 
+function Save-KubeConfig {
+    # Has the product write its admin kubeconfig into a folder; returns the file's path.
+    param([string] $Folder, [string] $NodeType)
+
+    $null = AksEdge\Get-AksEdgeKubeConfig -KubeConfigPath $Folder -NodeType $NodeType -Confirm:$false
+    $file = [System.IO.Path]::Combine($Folder, 'config')
+    if (-not [System.IO.File]::Exists($file)) {
+        throw (New-Fault 'the product wrote no kubeconfig' 'KubeConfigMissing' 'ObjectNotFound')
+    }
+    $file
+}
+
 function Get-AksLiteKubeConfig {
     <#
     .SYNOPSIS
@@ -573,12 +585,91 @@ function Get-AksLiteKubeConfig {
 
     $folder = New-WorkFolder
     try {
-        $null = AksEdge\Get-AksEdgeKubeConfig -KubeConfigPath $folder -NodeType $NodeType -Confirm:$false
-        $file = [System.IO.Path]::Combine($folder, 'config')
-        if (-not [System.IO.File]::Exists($file)) {
-            throw (New-Fault 'the product wrote no kubeconfig' 'KubeConfigMissing' 'ObjectNotFound')
+        [System.IO.File]::ReadAllText((Save-KubeConfig $folder $NodeType))
+    }
+    catch {
+        $PSCmdlet.ThrowTerminatingError($_)
+    }
+    finally {
+        Remove-WorkFolder $folder
+    }
+}
+
+# -- workloads ------------------------------------------------------------------------------------------------------
+
+function Find-Kubectl {
+    # Full path of the kubectl that came with the product.
+    $product = Get-InstalledProduct
+    $path = if ($product) { [System.IO.Path]::Combine($product.Folder, 'kubectl', 'kubectl.exe') }
+    if (-not $path -or -not [System.IO.File]::Exists($path)) {
+        throw (New-Fault "the product's kubectl is missing: $path" 'KubectlMissing' 'ObjectNotFound')
+    }
+    $path
+}
+
+function Invoke-Kubectl {
+    # Runs kubectl and returns what it prints. The arguments hold no quotation mark and end in no backslash.
+    param([string] $KubeConfig, [string[]] $Arguments)
+
+    $common = "--kubeconfig=$KubeConfig", "--cache-dir=$([System.IO.Path]::GetDirectoryName($KubeConfig))", '--request-timeout=30s'
+    $quoted = foreach ($argument in $Arguments + $common) { "`"$argument`"" }
+    $start = [System.Diagnostics.ProcessStartInfo]::new((Find-Kubectl), ($quoted -join ' '))
+    $start.UseShellExecute = $false
+    $start.CreateNoWindow = $true
+    $start.RedirectStandardOutput = $true
+    $start.RedirectStandardError = $true
+    # Remote sessions read programs in the OEM code page; kubectl writes UTF-8.
+    $start.StandardOutputEncoding = [System.Text.Encoding]::UTF8
+    $start.StandardErrorEncoding = [System.Text.Encoding]::UTF8
+    # The cluster is on this machine's own switch, where no proxy leads.
+    $start.EnvironmentVariables['NO_PROXY'] = '*'
+    $process = [System.Diagnostics.Process]::Start($start)
+    try {
+        $output = $process.StandardOutput.ReadToEndAsync()
+        $complaint = $process.StandardError.ReadToEndAsync()
+        while (-not $process.WaitForExit(500)) { }
+        if ($process.ExitCode -ne 0) {
+            throw (New-Fault "kubectl ended with $($process.ExitCode): $($complaint.Result.Trim())" 'KubectlFailed' 'InvalidResult')
         }
-        [System.IO.File]::ReadAllText($file)
+        $output.Result
+    }
+    finally {
+        # A stopped pipeline comes here while kubectl still runs.
+        if (-not $process.HasExited) { $process.Kill() }
+        $process.Dispose()
+    }
+}
+
+function Get-AksLiteWorkload {
+    <#
+    .SYNOPSIS
+    Reads objects of the cluster through the product's own kubectl. Changes nothing.
+    .PARAMETER Kind
+    What to read; Version is that of the API server.
+    .PARAMETER Namespace
+    Only what is in this namespace; default: everything.
+    .OUTPUTS
+    JSON as one string: a list of Kubernetes objects, or the answer of /version.
+    #>
+    [CmdletBinding(PositionalBinding = $false)]
+    [OutputType([string])]
+    param(
+        [Parameter(Mandatory = $true)]
+        [ValidateSet('DaemonSets', 'Deployments', 'Events', 'Namespaces', 'Nodes', 'Pods', 'Services', 'Version')]
+        [string] $Kind,
+
+        [ValidatePattern('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\z')]
+        [string] $Namespace
+    )
+
+    $folder = New-WorkFolder
+    try {
+        # kubectl leaves the managed fields out by itself.
+        $arguments = @('get', $Kind.ToLowerInvariant(), '--output=json')
+        if ($Kind -eq 'Version') { $arguments = @('get', '--raw=/version') }
+        elseif ($Namespace) { $arguments += "--namespace=$Namespace" }
+        else { $arguments += '--all-namespaces' }
+        (Invoke-Kubectl (Save-KubeConfig $folder 'Linux') $arguments).Trim()
     }
     catch {
         $PSCmdlet.ThrowTerminatingError($_)
@@ -593,6 +684,7 @@ Export-ModuleMember -Function @(
     'Get-AksLiteBootTime'
     'Get-AksLiteFacts'
     'Get-AksLiteKubeConfig'
+    'Get-AksLiteWorkload'
     'Install-AksLiteMsi'
     'Request-AksLiteReboot'
 )
