@@ -1,4 +1,4 @@
-"""A real JupyterLab and a real Chromium for the browser tests: one server and one browser per test session."""
+"""A real JupyterLab and a real Chromium for the browser tests: one server for all, one browser for each."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from akslite_ps.cli.sandbox import as_inventory_device
 from akslite_ps.fleet import Inventory
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
 
     from akslite_ps.sandbox import LocalSandbox
 
@@ -161,9 +161,13 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     pytest.fail("JupyterLab did not answer in time:\n" + log.read_text(encoding="utf-8")[-3000:])
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """Debian's Chromium, headless."""
+@pytest.fixture
+def page() -> Iterator[Page]:
+    """A fresh page of Debian's Chromium, headless, wide enough for a notebook.
+
+    One browser per test: playwright keeps an event loop running in this thread as long as it is open, which the
+    asynchronous tests that follow would trip over.
+    """
     if CHROMIUM is None:
         pytest.skip("needs Chromium (Debian: apt-get install chromium)")
     playwright_api = pytest.importorskip("playwright.sync_api", reason="needs playwright (extra 'test')")
@@ -172,15 +176,7 @@ def chromium() -> Iterator[Browser]:
             executable_path=CHROMIUM,
             args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking", "--disable-sync"],
         )
-        yield browser
+        context = browser.new_context(viewport={"width": 1280, "height": 1000})
+        context.set_default_timeout(60_000)
+        yield context.new_page()
         browser.close()
-
-
-@pytest.fixture
-def page(chromium: Browser) -> Iterator[Page]:
-    """A fresh page, wide enough for a notebook."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 1000})
-    context.set_default_timeout(60_000)
-    page = context.new_page()
-    yield page
-    context.close()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import pytest
@@ -37,12 +39,18 @@ def type_in_new_cell(page: Page, text: str) -> None:
     page.keyboard.type(text)
 
 
-def run_cell(page: Page, *, until: str = "done") -> None:
-    """Run the active cell; wait until it is done, or only until the kernel is busy with it."""
+def run_cell(page: Page) -> None:
+    """Run the active cell and wait until it is done."""
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-cell'); }")
-    done = f"{ACTIVE}.model.executionCount"
-    busy = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'busy'"
-    page.wait_for_function(f"() => {done if until == 'done' else busy}")
+    page.wait_for_function(f"() => {ACTIVE}.model.executionCount")
+
+
+def until(page: Page, condition: Callable[[], bool]) -> None:
+    """Wait until a condition of the simulated device holds, letting the page go on."""
+    end = monotonic() + 60
+    while not condition():
+        assert monotonic() < end, "the device did not come to this state"
+        page.wait_for_timeout(50)
 
 
 def test_a_trainee_takes_the_first_lesson(lab: Lab, page: Page) -> None:
@@ -77,7 +85,9 @@ def test_a_trainee_takes_the_first_lesson(lab: Lab, page: Page) -> None:
     page.wait_for_function(f"() => {ACTIVE}.model.sharedModel.source === 'Get-AksLiteBootTime'")
     run_cell(page)
     type_in_new_cell(page, "Start-Sleep -Seconds 600")
-    run_cell(page, until="busy")
+    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-cell'); }")
+    device = lab.sandbox.device("press-02")
+    until(page, lambda: not device.is_idle)
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:interrupt-kernel'); }")
     page.wait_for_function(
         "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'", timeout=20_000
