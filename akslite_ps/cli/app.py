@@ -1,22 +1,27 @@
 """The entry point: the command tree, and what happens to errors and Ctrl-C.
 
 ``main`` is the console script ``akslite``. Every known error becomes one message and a true exit code;
-a traceback appears only with ``--debug``.
+a traceback appears only with ``--debug``. With ``--json`` there is one document on standard output, whatever happens.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
+import os
+import signal
 import sys
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, NoReturn
 
 import typer
 
 import akslite_ps
 from akslite_ps.cli import config, device, operate, runbook, runs, sandbox
-from akslite_ps.cli.exit_codes import FAILED, INTERRUPTED, USAGE, for_error
-from akslite_ps.cli.output import emit_json, say, show_error
-from akslite_ps.errors import AksLiteError
+from akslite_ps.cli.exit_codes import FAILED, INTERRUPTED, OK, USAGE, for_error
+from akslite_ps.cli.output import drop, emit_json, say, show_error, write
+from akslite_ps.errors import AksLiteError, UsageError
 from akslite_ps.secrets import RedactingFilter
 
 app = typer.Typer(
@@ -37,7 +42,7 @@ app.add_typer(runbook.app, name="runbook")
 
 def _version(wanted: bool) -> None:
     if wanted:
-        sys.stdout.write(f"akslite {akslite_ps.__version__}\n")
+        write(f"akslite {akslite_ps.__version__}\n")
         raise typer.Exit
 
 
@@ -49,61 +54,130 @@ def _root(
     """Operate AKS Edge Essentials devices over PowerShell Remoting."""
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run ``akslite`` and leave the process with its exit code."""
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run ``akslite`` and leave the process with its exit code.
+
+    Args:
+        arguments: The command line; default: this process's own, and its signals are handled too.
+    """
     line = list(sys.argv[1:] if arguments is None else arguments)
     debug = _take(line, "--debug")
-    as_json = "--json" in line
+    as_json = "--json" in _before_dashes(line)
+    _set_up_streams()
     _set_up_logging(debug=debug)
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
-    sys.exit(_run(line, debug=debug, as_json=as_json))
+    if arguments is None:
+        _stop_on(signal.SIGTERM)
+    try:
+        code = _run(line, debug=debug, as_json=as_json)
+    except KeyboardInterrupt:  # once more, while the first one was being handled
+        code = INTERRUPTED
+    if arguments is None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    sys.exit(code)
 
 
 def _run(line: list[str], *, debug: bool, as_json: bool) -> int:
+    log = logging.getLogger("akslite_ps")
     try:
-        code = app(line, standalone_mode=False, prog_name="akslite")
+        return _invoke(line)
     except AksLiteError as error:
         if debug:
-            logging.getLogger("akslite_ps").exception("the command failed")
+            log.exception("the command failed")
         show_error(error, as_json=as_json)
         return for_error(error)
     except (KeyboardInterrupt, typer.Abort):
-        say("interrupted", style="yellow")
+        _show_interruption(as_json=as_json)
         return INTERRUPTED
     except typer.TyperException as error:
         return _show_usage_error(error, as_json=as_json)
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 0
+    except OSError as error:
+        if debug:
+            log.exception("the operating system refused")
+        what = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
+        _show_last_error(
+            AksLiteError(what, next_action="check the path, its permissions and the disk; --debug shows where"), as_json=as_json
+        )
+        return FAILED
     except Exception as error:
         if debug:
-            logging.getLogger("akslite_ps").exception("unexpected error")
-        message = f"unexpected {type(error).__name__}: {error}"
-        if as_json:
-            emit_json({"error": type(error).__name__, "message": str(error), "next_action": "run again with --debug"})
-        say(f"error: {message}\n  next: this is a fault of akslite; run again with --debug and report what it prints", style="red")
+            log.exception("unexpected error")
+        fault = AksLiteError(
+            f"unexpected {type(error).__name__}: {error}",
+            next_action="this is a fault of akslite; run again with --debug and report what it prints",
+        )
+        _show_last_error(fault, as_json=as_json)
         return FAILED
-    return code if isinstance(code, int) else 0
+
+
+def _invoke(line: list[str]) -> int:
+    """Run the command, without Typer's own treatment of Ctrl-C, which says nothing."""
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("akslite", line) as context:
+            command.invoke(context)
+    except typer.Exit as end:
+        return end.exit_code
+    return OK
+
+
+def _show_interruption(*, as_json: bool) -> None:
+    interrupted = AksLiteError("interrupted", next_action="if a run had begun, it can go on: akslite resume")
+    if as_json:
+        emit_json({**interrupted.to_dict(), "error": "Interrupted"})
+    say(str(interrupted), style="yellow")
+
+
+def _show_last_error(error: AksLiteError, *, as_json: bool) -> None:
+    """Show it as far as the streams still take it: the disk behind them may be what is full."""
+    try:
+        show_error(error, as_json=as_json)
+    except OSError:
+        drop(sys.stdout)
+        with contextlib.suppress(OSError):
+            show_error(error, as_json=False)
 
 
 def _show_usage_error(error: typer.TyperException, *, as_json: bool) -> int:
-    if as_json:
-        emit_json({"error": "UsageError", "message": error.format_message()})
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "akslite"
+    usage = UsageError(error.format_message(), next_action=f"see: {path} --help")
     show = getattr(error, "show", None)
-    if show is not None:
-        show()
+    if as_json or show is None:
+        show_error(usage, as_json=as_json)
     else:
-        say(f"error: {error.format_message()}", style="red")
+        show()
     return USAGE
 
 
+def _stop_on(number: signal.Signals) -> None:
+    """Let a scheduler's request to end have the effect of Ctrl-C: the run is left so that it can go on."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    if signal.getsignal(number) is signal.SIG_DFL:
+        signal.signal(number, interrupt)
+
+
+def _set_up_streams() -> None:
+    """Give a process started without standard streams (a scheduler's, or a closed one) streams that lead nowhere."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, io.TextIOWrapper(io.FileIO(os.devnull, mode), encoding="utf-8"))
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+def _before_dashes(line: list[str]) -> list[str]:
+    return line[: line.index("--")] if "--" in line else line
+
+
 def _take(line: list[str], flag: str) -> bool:
-    end = line.index("--") if "--" in line else len(line)
-    found = flag in line[:end]
-    line[:end] = [word for word in line[:end] if word != flag]
-    return found
+    words = _before_dashes(line)
+    line[: len(words)] = [word for word in words if word != flag]
+    return flag in words
 
 
 def _set_up_logging(*, debug: bool) -> None:

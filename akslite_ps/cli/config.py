@@ -87,13 +87,13 @@ def load(file: Path, overrides: Sequence[str] | None) -> DeploymentConfig:
     """The config of a file with ``--set`` changes applied.
 
     Raises:
-        UsageError: A change is not PATH=VALUE, or the file is not there.
+        UsageError: A change is not PATH=VALUE, or the file cannot be read.
         ConfigError: The file or a changed field has faults.
     """
     from akslite_ps.aksedge.config import DeploymentConfig
 
-    if not file.is_file():
-        raise UsageError(f"there is no file {file}", next_action="name a deployment config, e.g. aksedge-config.json")
+    if file.is_dir():
+        raise UsageError(f"{file} is a folder", next_action="name a deployment config in it, e.g. aksedge-config.json")
     config = DeploymentConfig.load(file)
     changes = {path: _value(value) for path, value in name_values(overrides or (), "--set").items()}
     return config.with_values(changes) if changes else config

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from akslite_ps.cli.exit_codes import FAILED, UNREACHABLE
+from akslite_ps.cli.exit_codes import for_error
 from akslite_ps.cli.output import Json, emit, facts, name_values, say, table
 from akslite_ps.errors import UsageError
 
@@ -63,7 +63,9 @@ def add(
     for key, path in (("ca_file", ca_file), ("certificate_file", certificate_file), ("certificate_key_file", certificate_key_file)):
         if path is not None:
             if not path.is_file():
-                raise UsageError(f"--{key.replace('_', '-')} {path}: there is no such file")
+                raise UsageError(
+                    f"--{key.replace('_', '-')} {path}: there is no such file", next_action="give the path of a PEM file"
+                )
             endpoint[key] = path.resolve()
     try:
         device = Device.model_validate({"name": name, "endpoint": endpoint, "labels": name_values(label or (), "--label")})
@@ -135,13 +137,14 @@ def show(name: Name, as_json: Json = False) -> None:
 
 
 @app.command("remove")
-def remove(name: Name) -> None:
+def remove(name: Name, as_json: Json = False) -> None:
     """Take a device out of the inventory. Nothing is changed on the device."""
     from akslite_ps.fleet import Inventory
 
     inventory = Inventory.load()
+    device = inventory.get(name)
     inventory.remove(name)
-    say(f"{name} is no longer in the inventory")
+    emit(device.model_dump(mode="json"), as_json=as_json, show=lambda: say(f"{device.name} is no longer in the inventory"))
 
 
 @app.command("test")
@@ -160,11 +163,16 @@ def check_command(name: Name, as_json: Json = False) -> None:
         )
 
     emit(report.to_dict(), as_json=as_json, show=show)
-    if not report.ok:
-        answered = any(c.ok for c in report.checks if c.check == "tcp") and not any(
-            c.ok is False for c in report.checks if c.check == "tls"
-        )
-        raise typer.Exit(FAILED if answered else UNREACHABLE)
+    if report.error is not None:
+        raise typer.Exit(for_error(report.error))
+
+
+def known_name(name: str | None) -> str | None:
+    """The inventory's spelling of a device's name; a name that it does not have stays as it is."""
+    from akslite_ps.fleet import Inventory
+
+    inventory = Inventory.load()
+    return inventory.get(name).name if name is not None and name in inventory else name
 
 
 def load(name: str) -> Device:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -12,14 +12,17 @@ import typer
 from akslite_ps.cli import views
 from akslite_ps.cli.config import ConfigFile, Distribution, Overrides, checked_distribution
 from akslite_ps.cli.config import load as load_config
-from akslite_ps.cli.device import Name
+from akslite_ps.cli.device import Name, known_name
 from akslite_ps.cli.device import load as load_device
 from akslite_ps.cli.exit_codes import CHANGES, FAILED, OK, USAGE, for_outcome
-from akslite_ps.cli.output import Json, console, emit, say
+from akslite_ps.cli.output import Json, console, emit, say, write
+from akslite_ps.cli.questions import Questions
 from akslite_ps.errors import AksLiteError, ConfigError, ConfigIssue, ConfirmationRequired, PlanOutdated, UsageError
 from akslite_ps.home import journal_file
 
 if TYPE_CHECKING:
+    from rich.status import Status
+
     from akslite_ps.aksedge.config import DeploymentConfig
     from akslite_ps.cluster import ClusterHealth
     from akslite_ps.operations.plan import Plan, Run
@@ -74,7 +77,14 @@ def plan(
     """Say what a deployment would do on a device. Only reads; changes nothing."""
     device, desired = load_device(name), load_config(config, overrides)
     the_plan = _make_plan(
-        device, desired, distribution, msi, msi_sha256, accept_eula=accept_eula or None, remove_incomplete=remove_incomplete
+        device,
+        desired,
+        distribution,
+        msi,
+        msi_sha256,
+        accept_eula=accept_eula or None,
+        remove_incomplete=remove_incomplete,
+        questions=Questions(),
     )
     emit(_plan_data(the_plan), as_json=as_json, show=lambda: views.plan(the_plan))
     if the_plan.blocked:
@@ -111,15 +121,31 @@ def deploy(
     from akslite_ps.operations import apply, find_resumable, resume
 
     device, desired = load_device(name), load_config(config, overrides)
+    questions = Questions()
     with Journal.open(journal_file()) as journal:
         unfinished = None if what_if else find_resumable(journal, device.name, "deploy", config=desired.as_data())
         if unfinished is not None:
+            _check_hash(unfinished.plan_hash, plan_hash, device)
             say(f"going on with run {unfinished.run_id}, which did not end")
             with TerminalView(quiet=as_json) as view:
-                run = resume(device, journal=journal, run_id=unfinished.run_id, listener=view, force_token=unlock)
+                run = resume(
+                    device,
+                    journal=journal,
+                    run_id=unfinished.run_id,
+                    listener=view,
+                    ask=questions.over(view.live),
+                    force_token=unlock,
+                )
             _finish(run, windows_exit_codes=windows_exit_codes, as_json=as_json)
         the_plan = _make_plan(
-            device, desired, distribution, msi, msi_sha256, accept_eula=accept_eula, remove_incomplete=remove_incomplete
+            device,
+            desired,
+            distribution,
+            msi,
+            msi_sha256,
+            accept_eula=accept_eula,
+            remove_incomplete=remove_incomplete,
+            questions=questions,
         )
         if what_if:
             emit(_plan_data(the_plan), as_json=as_json, show=lambda: views.plan(the_plan))
@@ -128,9 +154,18 @@ def deploy(
             views.plan(the_plan, all_findings=False)
         if faults := _config_faults(the_plan):
             raise ConfigError(faults, source=str(config), device=device.name, next_action="mend the config; nothing was changed")
-        _approve(the_plan, plan_hash, yes=yes or as_json)
+        _check_hash(the_plan.hash, plan_hash, device)
+        _approve(the_plan, yes=yes or as_json or plan_hash is not None)
         with TerminalView(quiet=as_json) as view:
-            run = apply(the_plan, device, approved_hash=the_plan.hash, journal=journal, listener=view, force_token=unlock)
+            run = apply(
+                the_plan,
+                device,
+                approved_hash=the_plan.hash,
+                journal=journal,
+                listener=view,
+                ask=questions.over(view.live),
+                force_token=unlock,
+            )
     _finish(run, windows_exit_codes=windows_exit_codes, as_json=as_json)
 
 
@@ -154,13 +189,18 @@ def resume(
         if run_id is not None:
             summary = journal.find_run(run_id)
         else:
-            waiting = [r for r in journal.runs(device=device, limit=1000) if r.state != "ended"]
+            waiting = [r for r in journal.runs(device=known_name(device), limit=1000) if r.state != "ended"]
             if not waiting:
                 raise UsageError("there is no run that could go on", next_action="see: akslite runs list")
             summary = waiting[0]
         with TerminalView(quiet=as_json) as view:
             run = operations.resume(
-                load_device(summary.device), journal=journal, run_id=summary.run_id, listener=view, force_token=unlock
+                load_device(summary.device),
+                journal=journal,
+                run_id=summary.run_id,
+                listener=view,
+                ask=Questions().over(view.live),
+                force_token=unlock,
             )
     _finish(run, windows_exit_codes=windows_exit_codes, as_json=as_json)
 
@@ -176,7 +216,7 @@ def status(
     from akslite_ps.operations.status import read_through
 
     device = load_device(name)
-    with _reading(device), reading(device, open_session=open_session) as session:
+    with _reading(device) as live, reading(device, open_session=open_session, ask=Questions().over(live)) as session:
         found = read_through(session)
         health, trouble = _cluster_health(session) if cluster and found.state == "deployed" else (None, None)
 
@@ -212,24 +252,38 @@ def kubeconfig(
     force: Annotated[bool, typer.Option("--force", help="Replace FILE where it exists.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Fetch the admin kubeconfig of a device's cluster. It is a secret: anybody who has it owns the cluster."""
+    """Fetch the admin kubeconfig of a device's cluster. It is a secret: anybody who has it owns the cluster.
+
+    With --json and without --output it is printed as JSON, which kubectl reads as well.
+    """
+    import yaml
+
     from akslite_ps.cluster import write_kubeconfig
     from akslite_ps.operations.reading import read_kubeconfig
 
-    if output is not None and output.exists() and not (merge or force):
-        raise UsageError(f"{output} exists", next_action="give --merge to add the cluster to it, or --force to replace it")
+    if output == Path("-"):
+        output = None
+    if output is not None:
+        _check_replacing(output, merge=merge, force=force)
     device = load_device(name)
-    with _reading(device):
-        text = read_kubeconfig(device)
+    with _reading(device) as live:
+        text = read_kubeconfig(device, ask=Questions().over(live))
     if output is None:
-        sys.stdout.write(text)
+        write(json.dumps(yaml.safe_load(text), indent=2) + "\n" if as_json else text)
         return
     write_kubeconfig(output, text, merge=merge, context_name=device.name)
     data = {"device": device.name, "kubeconfig": str(output)}
     emit(data, as_json=as_json, show=lambda: say(f"written to {output}; try: kubectl --kubeconfig {output} get nodes -o wide"))
 
 
-def _reading(device: Device) -> AbstractContextManager[object]:
+def _check_replacing(output: Path, *, merge: bool, force: bool) -> None:
+    if output.is_dir():
+        raise UsageError(f"{output} is a folder", next_action="name a file in it")
+    if output.exists() and not (merge or force):
+        raise UsageError(f"{output} exists", next_action="give --merge to add the cluster to it, or --force to replace it")
+
+
+def _reading(device: Device) -> Status:
     return console(stderr=True).status(f"reading {device.name} ...")
 
 
@@ -242,15 +296,16 @@ def _make_plan(
     *,
     accept_eula: bool | None,
     remove_incomplete: bool,
+    questions: Questions,
 ) -> Plan:
     from akslite_ps.operations import MsiSource
     from akslite_ps.operations import deploy as deployment
 
-    if msi_sha256 and not msi:
+    if msi_sha256 is not None and msi is None:
         raise UsageError("--msi-sha256 is given without --msi", next_action="name the installer that must have this hash")
     kind = checked_distribution(distribution)
-    source = MsiSource.of(msi, sha256=msi_sha256, distribution=kind) if msi else None
-    with _reading(device):
+    source = MsiSource.of(msi, sha256=msi_sha256, distribution=kind) if msi is not None else None
+    with _reading(device) as live:
         return deployment.plan(
             device,
             desired,
@@ -258,6 +313,7 @@ def _make_plan(
             distribution=kind,
             msi=source,
             remove_incomplete=remove_incomplete,
+            ask=questions.over(live),
         )
 
 
@@ -266,16 +322,24 @@ def _config_faults(the_plan: Plan) -> list[ConfigIssue]:
     return [ConfigIssue(f.check.removeprefix(CONFIG_FAULT), f.read, f.needed, f.action) for f in faults]
 
 
-def _approve(the_plan: Plan, wanted: str | None, *, yes: bool) -> None:
-    if wanted is not None:
-        if len(wanted) < _SHORTEST_HASH or not the_plan.hash.startswith(wanted.casefold()):
-            raise PlanOutdated(
-                f"approved was {wanted}, the plan is {the_plan.hash}",
-                device=the_plan.device,
-                attempted="apply the plan",
-                next_action="read the new plan and approve its hash",
-            )
+def _check_hash(actual: str, wanted: str | None, device: Device) -> None:
+    """Refuse to apply a plan that is not the one approved with ``--plan-hash``."""
+    if wanted is None:
         return
+    if len(wanted) < _SHORTEST_HASH:
+        raise UsageError(
+            f"--plan-hash {wanted} is too short to name one plan", next_action=f"give at least {_SHORTEST_HASH} of its digits"
+        )
+    if not actual.startswith(wanted.casefold()):
+        raise PlanOutdated(
+            f"approved was {wanted}, the plan is {actual}",
+            device=device.name,
+            attempted="apply the plan",
+            next_action="read the new plan and approve its hash",
+        )
+
+
+def _approve(the_plan: Plan, *, yes: bool) -> None:
     if yes or the_plan.blocked or not the_plan.has_changes or not sys.stdin.isatty():
         return
     if not typer.confirm(f"apply this plan to {the_plan.device}?", err=True):

@@ -9,7 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Annotated, Any
+from typing import IO, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -22,6 +22,8 @@ from akslite_ps.secrets import REDACTOR, redact
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 
 _PLAIN_WIDTH = 160
+_NEVER_FOLDED = ("RUN", "DEVICE")
+"""Columns whose cells are copied into the next command."""
 OUTCOME_STYLE = {
     "ok": "green",
     "changed": "green",
@@ -50,16 +52,39 @@ def name_values(pairs: Iterable[str], option: str) -> dict[str, str]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name.strip():
-            raise UsageError(f"{option} {pair}: write NAME=VALUE")
+            raise UsageError(f"{option} {pair}: there is no name and value", next_action=f"write it as: {option} NAME=VALUE")
         values[name.strip()] = value
     return values
+
+
+class _Console(Console):
+    """A console that goes on without a reader: the command's work and its exit code do not depend on one."""
+
+    def on_broken_pipe(self) -> None:
+        drop(self.file)
+
+
+def drop(stream: IO[str]) -> None:
+    """Let go nowhere what is still to be written on this stream: nobody reads it, or its disk is full."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def write(text: str) -> None:
+    """Text as it is, on standard output."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        drop(sys.stdout)
 
 
 def console(*, stderr: bool = False) -> Console:
     """A console on the stream as it is now; outside a terminal lines are not folded at 80 columns."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or os.environ.get("COLUMNS") else _PLAIN_WIDTH
-    return Console(file=stream, width=width, highlight=False, soft_wrap=False, legacy_windows=False if width else None)
+    return _Console(file=stream, width=width, highlight=False, soft_wrap=False, legacy_windows=False if width else None)
 
 
 def say(message: str, *, style: str | None = None) -> None:
@@ -69,8 +94,7 @@ def say(message: str, *, style: str | None = None) -> None:
 
 def emit_json(data: Any) -> None:
     """One JSON document on standard output, without any known secret."""
-    sys.stdout.write(json.dumps(REDACTOR.value(data), indent=2, ensure_ascii=False, default=str) + "\n")
-    sys.stdout.flush()
+    write(json.dumps(REDACTOR.value(data), indent=2, ensure_ascii=False, default=str) + "\n")
 
 
 def emit(data: Any, *, as_json: bool, show: Callable[[], None]) -> None:
@@ -87,7 +111,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: st
         title=title, title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False, show_edge=False
     )
     for column in columns:
-        grid.add_column(column, overflow="fold")
+        grid.add_column(column, overflow="fold", no_wrap=column in _NEVER_FOLDED)
     for row in rows:
         grid.add_row(*(cell(value) for value in row))
     console().print(grid)

@@ -49,6 +49,11 @@ class TerminalView:
         self._task: TaskID | None = None
         self._last_fraction = 0.0
 
+    @property
+    def live(self) -> Progress:
+        """The bar, for whoever has to ask a question while it is shown."""
+        return self._progress
+
     def __enter__(self) -> Self:
         self._progress.start()
         return self

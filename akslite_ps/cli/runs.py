@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from akslite_ps.cli.device import known_name
 from akslite_ps.cli.device import load as load_device
 from akslite_ps.cli.output import Json, emit, facts, say, table
 from akslite_ps.home import journal_file
@@ -24,7 +25,7 @@ def list_command(
     from akslite_ps.journal import Journal
 
     with Journal.open(journal_file()) as journal:
-        runs = journal.runs(device=device, limit=limit)
+        runs = journal.runs(device=known_name(device), limit=limit)
 
     def show() -> None:
         if not runs:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from akslite_ps.cli.output import Json, emit, facts, name_values, say, table
+from akslite_ps.errors import UsageError
 from akslite_ps.home import sandbox_dir
 from akslite_ps.secrets import SecretRef
 
 if TYPE_CHECKING:
+    from akslite_ps.fleet import Inventory
     from akslite_ps.remoting import Device
     from akslite_ps.sandbox import SandboxDevice, SandboxStatus
 
@@ -36,10 +39,12 @@ def up(
     from akslite_ps import sandbox
     from akslite_ps.fleet import Inventory
 
+    inventory = Inventory.load()
+    _refuse_names_of_real_devices(inventory, prefix)
     status = sandbox.up(
         sandbox_dir(), devices=devices, speed=speed, name_prefix=prefix, address_base=address_base, free_ports=free_ports
     )
-    Inventory.load().add(*(as_inventory_device(d) for d in status.devices), replace=True)
+    inventory.add(*(as_inventory_device(d) for d in status.devices), replace=True)
     _show(status, as_json=as_json)
     if not as_json and status.devices:
         first = status.devices[0].name
@@ -63,11 +68,11 @@ def down(
     from akslite_ps import sandbox
     from akslite_ps.fleet import Inventory
 
-    before = sandbox.status(sandbox_dir())
+    inventory = Inventory.load()
     status = sandbox.down(sandbox_dir(), delete=delete)
-    if delete:
-        inventory = Inventory.load()
-        inventory.remove(*(d.name for d in before.devices if d.name in inventory and _is_simulated(inventory.get(d.name))))
+    simulated = [device.name for device in inventory.list() if _is_simulated(device)]
+    if delete and simulated:
+        inventory.remove(*simulated)
     _show(status, as_json=as_json)
 
 
@@ -129,6 +134,17 @@ def fault_clear(
     from akslite_ps import sandbox
 
     _show(sandbox.clear_faults(sandbox_dir(), name, fault), as_json=as_json)
+
+
+def _refuse_names_of_real_devices(inventory: Inventory, prefix: str) -> None:
+    taken = re.compile(re.escape(prefix) + r"-\d+", re.IGNORECASE)
+    real = [device.name for device in inventory.list() if taken.fullmatch(device.name) and not _is_simulated(device)]
+    if real:
+        raise UsageError(
+            f"{', '.join(real)} in the inventory is no simulated device, and a simulated one could get this name",
+            attempted="start the sandbox",
+            next_action="give the simulated devices other names, e.g. --prefix lab",
+        )
 
 
 def _is_simulated(device: Device) -> bool:

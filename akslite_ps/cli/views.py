@@ -70,7 +70,8 @@ def run(done: Run) -> None:
             say(f"{result.step_id}: {result.error.get('cause') or result.error.get('message')}\n  next: {action}", style="yellow")
     say(f"run {done.run_id} on {done.plan.device}: {done.outcome.value}; journal {journal_file()}")
     if not done.finished:
-        say(f"to go on: akslite resume {done.run_id}   (or the same command again)", style="cyan")
+        when = "when that is mended" if done.ended else "to go on"
+        say(f"{when}: akslite resume {done.run_id}   (or the same command again)", style="cyan")
 
 
 def status(found: DeviceStatus) -> None:

@@ -111,7 +111,9 @@ def write_kubeconfig(path: Path, text: str, *, merge: bool = False, context_name
     Raises:
         UsageError: The text or the existing file is no kubeconfig, or the file cannot be written.
     """
-    path = path.expanduser().absolute()
+    path = path.expanduser().resolve()
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} is not a file that could be replaced", next_action="choose another file")
     read_kubeconfig(text)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -119,8 +121,7 @@ def write_kubeconfig(path: Path, text: str, *, merge: bool = False, context_name
             _write_private(path, text if context_name is None else _dump(_renamed(text, context_name)))
             return path
         with FileLock(path.with_name(path.name + ".lock"), timeout=_LOCK_WAIT_S):
-            existing = path.read_text(encoding="utf-8") if path.exists() else ""
-            base = _parse(existing, str(path)) if existing.strip() else {"apiVersion": "v1", "kind": "Config"}
+            base = _existing(path)
             addition = _renamed(text, context_name) if context_name else _parse(text, "the kubeconfig")
             _write_private(path, _dump(_merged(base, addition)))
     except OSError as error:
@@ -130,6 +131,19 @@ def write_kubeconfig(path: Path, text: str, *, merge: bool = False, context_name
             next_action="choose another file or mend its permissions",
         ) from None
     return path
+
+
+def _existing(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8-sig") if path.exists() else ""
+        return _parse(text, str(path)) if text.strip() else {"apiVersion": "v1", "kind": "Config"}
+    except UnicodeDecodeError:
+        why = f"{path} cannot be used: it is not text in UTF-8"
+    except UsageError as error:
+        why = error.message
+    raise UsageError(
+        why, attempted="add a cluster to the kubeconfig", next_action="mend that file, or choose another; it is left as it is"
+    )
 
 
 def _unusable(source: str, why: str) -> UsageError:

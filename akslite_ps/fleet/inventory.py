@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from akslite_ps.errors import UsageError
@@ -23,6 +23,7 @@ from akslite_ps.home import inventory_file
 from akslite_ps.remoting.endpoint import Device
 
 INVENTORY_SCHEMA = 1
+_LOCK_WAIT_S = 10.0
 
 
 class _File(BaseModel):
@@ -146,11 +147,23 @@ class Inventory:
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.path.with_name(self.path.name + ".lock"), timeout=30):
-            self._devices = Inventory.load(self.path)._devices
-            yield
-            self._write()
+        lock = self.path.with_name(self.path.name + ".lock")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(lock, timeout=_LOCK_WAIT_S):
+                self._devices = Inventory.load(self.path)._devices
+                yield
+                self._write()
+        except Timeout:
+            raise UsageError(
+                f"another program has been changing the inventory {self.path} for {_LOCK_WAIT_S:g} s",
+                next_action=f"wait until it is done, or end the process that holds {lock}",
+            ) from None
+        except OSError as error:
+            raise UsageError(
+                f"the inventory {self.path} cannot be written: {error.strerror or error}",
+                next_action="check the folder's permissions and the disk, or choose another folder with AKSLITE_HOME",
+            ) from None
 
     def _write(self) -> None:
         content = _File(devices=list(self.list())).model_dump(mode="json")

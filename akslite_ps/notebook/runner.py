@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import datetime as dt
+import logging
 import os
+import subprocess
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -29,6 +31,8 @@ from akslite_ps.notebook.kernels import FALLBACK, EnvironmentKernels, kernel_man
 from akslite_ps.notebook.parameters import coerce, inject, known_parameters, read_notebook
 from akslite_ps.notebook.record import RunbookRecord
 from akslite_ps.secrets import redact
+
+log = logging.getLogger(__name__)
 
 _SET_UP = "__import__('akslite_ps.notebook.kernel_setup', fromlist=['set_up_kernel']).set_up_kernel()"
 _STARTUP_S = 120
@@ -182,7 +186,9 @@ class _Execution:
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
         try:
-            await self._client.async_start_new_kernel(env={**os.environ, VARIABLE: "0"})
+            # What cells print comes as messages; what the kernel's process prints beside them would mix with our own output.
+            beside = None if log.isEnabledFor(logging.DEBUG) else subprocess.DEVNULL
+            await self._client.async_start_new_kernel(env={**os.environ, VARIABLE: "0"}, stdout=subprocess.DEVNULL, stderr=beside)
             await self._client.async_start_new_kernel_client()
             await self._client.set_up_kernel()
             for index, cell in enumerate(self._notebook.cells):

@@ -15,7 +15,7 @@ from akslite_ps.operations.events import (
     StepProgress,
     StepStarted,
 )
-from akslite_ps.operations.install import MsiSource
+from akslite_ps.operations.msi_source import MsiSource
 from akslite_ps.operations.plan import Finding, Plan, Run, Step, StepResult
 from akslite_ps.operations.running import abandon, apply, find_resumable, resume
 from akslite_ps.operations.status import DeviceStatus

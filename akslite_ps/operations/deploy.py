@@ -19,7 +19,7 @@ from akslite_ps.journal import owner_name
 from akslite_ps.operations import install, prepare, verify
 from akslite_ps.operations.comparison import differences_of, is_complete
 from akslite_ps.operations.controller import Ask, OpenSession, open_session
-from akslite_ps.operations.install import MsiSource
+from akslite_ps.operations.msi_source import MsiSource
 from akslite_ps.operations.plan import Finding, Plan, Step
 from akslite_ps.operations.preflight import config_findings, host_findings, product_findings
 from akslite_ps.operations.reading import reading

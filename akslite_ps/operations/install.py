@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-
-from akslite_ps.aksedge.releases import Distribution, msi_link, parse_msi_name, product_name
-from akslite_ps.errors import StepFailed, UsageError
+from akslite_ps.aksedge.releases import product_name
+from akslite_ps.errors import StepFailed
 from akslite_ps.operations.controller import Ask, OpenSession, open_session
+from akslite_ps.operations.msi_source import MsiSource
 from akslite_ps.operations.plan import Plan, Step
 from akslite_ps.operations.preflight import host_findings, product_findings
 from akslite_ps.operations.reading import read_facts
@@ -26,90 +24,6 @@ if TYPE_CHECKING:
 
 MSI = "install.msi"
 HOST_CHECK = "install.host-check"
-
-
-class MsiSource(BaseModel):
-    """Which installer, from where. Plain data for plans.
-
-    Args:
-        source: https address, share, or path on the device.
-        distribution: What it installs.
-        version: Product version, None where the name does not tell.
-        sha256: Checksum it must have (hex); None: not checked.
-        install_dir, vhdx_dir: Folders on the device; None: the product's defaults.
-        features: Installer features; empty: the installer's choice.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    source: str = Field(min_length=1)
-    distribution: Distribution
-    version: str | None = None
-    sha256: str | None = None
-    install_dir: str | None = None
-    vhdx_dir: str | None = None
-    features: tuple[str, ...] = ()
-
-    @field_validator("sha256")
-    @classmethod
-    def _is_sha256(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(r"[0-9A-Fa-f]{64}", value):
-            raise ValueError("must be 64 hexadecimal digits")
-        return value.lower() if value else None
-
-    @field_validator("source")
-    @classmethod
-    def _is_safe(cls, value: str) -> str:
-        if value.casefold().startswith("http:"):
-            raise ValueError("must be https, a share or a path on the device: http can be changed on the way")
-        return value
-
-    @classmethod
-    def default(cls, distribution: Distribution) -> MsiSource:
-        """Microsoft's link to the newest installer of the distribution."""
-        return cls(source=msi_link(distribution), distribution=distribution)
-
-    @classmethod
-    def of(cls, source: str, *, sha256: str | None = None, distribution: Distribution | None = None) -> MsiSource:
-        """An installer by its address; distribution and version are read from the file name where it tells them.
-
-        Args:
-            source: https address, share, or path on the device.
-            sha256: Checksum it must have (hex).
-            distribution: Needed where the name does not tell.
-
-        Raises:
-            UsageError: The source or the checksum is not usable, or the distribution is not known.
-        """
-        try:
-            name = parse_msi_name(source)
-        except UsageError as error:
-            if distribution is None:
-                raise UsageError(
-                    error.message, attempted="use the installer", next_action="say which distribution it installs"
-                ) from None
-            name = None
-        if name and distribution and name.distribution != distribution:
-            raise UsageError(
-                f"{source} installs {name.distribution}, wanted is {distribution}", next_action="name the other installer"
-            )
-        try:
-            return cls(
-                source=source,
-                distribution=name.distribution if name else distribution,
-                version=name.product if name else None,
-                sha256=sha256,
-            )
-        except ValueError as error:
-            raise UsageError(
-                f"the installer {source} cannot be used: {_reasons(error)}", next_action="correct source or checksum"
-            ) from None
-
-
-def _reasons(error: ValueError) -> str:
-    if not isinstance(error, ValidationError):
-        return str(error)
-    return "; ".join(f"{fault['loc'][0]} {fault['msg'].removeprefix('Value error, ')}" for fault in error.errors(include_url=False))
 
 
 def plan(device: Device, msi: MsiSource, *, open_session: OpenSession = open_session, ask: Ask | None = None) -> Plan:

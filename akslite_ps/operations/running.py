@@ -176,7 +176,12 @@ def abandon(
     controller = controller or Controller(journal)
     summary = _run_of(journal.find_run(run_id), device)
     if summary.state == "ended":
-        raise UsageError(f"run {summary.run_id} has ended: {summary.outcome}", device=device.name, attempted="give up the run")
+        raise UsageError(
+            f"run {summary.run_id} has ended: {summary.outcome}",
+            device=device.name,
+            attempted="give up the run",
+            next_action="nothing is left to give up",
+        )
     with journal.lock(device.name, what="give up a run", run_id=summary.run_id, force_token=force_token):
         in_flight = read_history(summary, journal.rows(summary.run_id)).in_flight
         stopped = in_flight is not None and stop_in_flight(Sessions(controller, device, ask), in_flight)
@@ -239,7 +244,7 @@ def _supersede(journal: Journal, unfinished: RunSummary) -> None:
             f"{history.in_flight.command} of run {unfinished.run_id} may still run on the device",
             device=unfinished.device,
             attempted="start another run",
-            next_action=f"go on with it first (akslite resume {unfinished.run_id}), or give it up (operations.abandon)",
+            next_action=f"go on with it first (akslite resume {unfinished.run_id}), or give it up (akslite runs abandon, same run)",
         )
     journal.append(
         unfinished.run_id, RowKind.RUN_ENDED, data={"outcome": Outcome.CANCELLED, "detail": "another plan took its place"}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from typing import Any
 
 import requests
@@ -18,12 +19,32 @@ from pypsrp.exceptions import WinRMError, WinRMTransportError
 from pypsrp.wsman import NAMESPACES, OptionSet, SelectorSet, WSMan, WSManAction, _TransportHTTP
 from requests.auth import HTTPBasicAuth
 
+from akslite_ps.errors import SecretUnavailable
 from akslite_ps.remoting.endpoint import Device, Endpoint
 from akslite_ps.remoting.faults import STILL_PENDING
 
 _ANSWER_MARGIN_S = 10.0
 _SOAP = "application/soap+xml;charset=UTF-8"
 _FAULT_STATUS = 500
+
+
+def password_of(device: Device, ask: Callable[[str], str] | None) -> str | None:
+    """The password of a device's endpoint, looked up now; None where its authentication needs none.
+
+    Args:
+        device: The device.
+        ask: Answers a ``prompt:`` reference.
+
+    Raises:
+        SecretUnavailable: The reference cannot be resolved; names the device.
+    """
+    reference = device.endpoint.password
+    try:
+        return reference.resolve(ask=ask) if reference else None
+    except SecretUnavailable as error:
+        raise SecretUnavailable(
+            error.message, device=device.name, attempted="look up the password", next_action=error.next_action
+        ) from None
 
 
 class Connection(WSMan):

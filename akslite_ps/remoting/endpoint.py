@@ -15,8 +15,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializ
 from akslite_ps.secrets import SecretRef
 
 Auth = Literal["negotiate", "ntlm", "kerberos", "basic", "certificate", "credssp"]
-_HOST_NAME = re.compile(r"^(?=.{1,253}$)([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.?)+$")
-_DEVICE_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")
+_HOST_NAME = re.compile(r"(?=.{1,253}\Z)([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.?)+")
+_DEVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
 def _secret_ref(value: object) -> SecretRef:
@@ -29,13 +29,13 @@ def _host(value: str) -> str:
     try:
         return str(ipaddress.ip_address(value))
     except ValueError:
-        if _HOST_NAME.match(value):
+        if _HOST_NAME.fullmatch(value):
             return value
         raise ValueError("must be a host name or an IP address, without scheme, port or path") from None
 
 
 def _device_name(value: str) -> str:
-    if not _DEVICE_NAME.match(value):
+    if not _DEVICE_NAME.fullmatch(value):
         raise ValueError("must be 1 to 63 letters, digits, '.', '_' or '-', starting with a letter or digit")
     return value
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from akslite_ps.errors import AksLiteError, AuthenticationFailed, NotPermitted, Unreachable
+from akslite_ps.errors import AksLiteError, NotPermitted, Unreachable
 from akslite_ps.remoting.endpoint import Device, Endpoint
 from akslite_ps.remoting.faults import describe_network_error
 from akslite_ps.remoting.session import Session
@@ -62,6 +62,7 @@ class EndpointReport:
         checks: The checks that apply to the endpoint.
         language: ``full``, ``constrained``, ``none`` or ``unknown``.
         powershell_version: Version of PowerShell there, None where no session could be opened.
+        error: What ended the way, as any other command would tell it; None where nothing did.
     """
 
     device: str
@@ -69,6 +70,7 @@ class EndpointReport:
     checks: tuple[EndpointCheck, ...]
     language: str = "unknown"
     powershell_version: str | None = None
+    error: AksLiteError | None = field(default=None, repr=False, compare=False)
 
     @property
     def ok(self) -> bool:
@@ -77,13 +79,24 @@ class EndpointReport:
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON-ready data."""
-        return {**asdict(self), "checks": [asdict(check) for check in self.checks], "ok": self.ok}
+        return {
+            "device": self.device,
+            "url": self.url,
+            "checks": [asdict(check) for check in self.checks],
+            "language": self.language,
+            "powershell_version": self.powershell_version,
+            "ok": self.ok,
+        }
 
 
 @dataclass
 class _Checks:
     done: list[EndpointCheck] = field(default_factory=list)
-    broken: bool = False
+    error: AksLiteError | None = None
+
+    @property
+    def broken(self) -> bool:
+        return self.error is not None
 
     @contextmanager
     def trying(self, check: str, device: Device) -> Iterator[list[str]]:
@@ -92,18 +105,19 @@ class _Checks:
         began = time.monotonic()
         try:
             yield finding
-        except AksLiteError as error:
-            self.add(check, False, error.message, error.next_action or "", began)
         except OSError as error:
             message, next_action = describe_network_error(error, device.endpoint)
-            self.add(check, False, message, next_action, began)
+            self.fail(check, Unreachable(message, device=device.name, next_action=next_action), began)
         else:
             self.add(check, True, " ".join(finding), "", began)
 
     def add(self, check: str, ok: bool | None, finding: str, next_action: str = "", began: float | None = None) -> None:
         duration = time.monotonic() - began if began is not None else 0.0
         self.done.append(EndpointCheck(check, _TITLES[check], ok, finding, next_action, duration))
-        self.broken = self.broken or ok is False
+
+    def fail(self, check: str, error: AksLiteError, began: float) -> None:
+        self.error = error
+        self.add(check, False, error.message, error.next_action or "", began)
 
 
 def probe(device: Device, *, ask: Callable[[str], str] | None = None, open_timeout_s: float = 15) -> EndpointReport:
@@ -135,7 +149,7 @@ def probe(device: Device, *, ask: Callable[[str], str] | None = None, open_timeo
         if check not in tried and (check != "tls" or endpoint.transport == "https"):
             checks.add(check, None, "not tried")
     in_order = sorted(checks.done, key=lambda check: list(_TITLES).index(check.check))
-    return EndpointReport(device.name, endpoint.url, tuple(in_order), language, version)
+    return EndpointReport(device.name, endpoint.url, tuple(in_order), language, version, checks.error)
 
 
 def _session_checks(
@@ -146,14 +160,10 @@ def _session_checks(
         session = Session.open(device, ask=ask, open_timeout_s=open_timeout_s)
     except NotPermitted as error:
         checks.add("authentication", True, f"'{device.endpoint.auth}' accepted", "", began)
-        checks.add("session", False, error.message, error.next_action or "", began)
-        return "unknown", None
-    except (AuthenticationFailed, Unreachable) as error:
-        check = "authentication" if isinstance(error, AuthenticationFailed) else "session"
-        checks.add(check, False, error.message, error.next_action or "", began)
+        checks.fail("session", error, began)
         return "unknown", None
     except AksLiteError as error:
-        checks.add("authentication", False, error.message, error.next_action or "", began)
+        checks.fail("session" if isinstance(error, Unreachable) else "authentication", error, began)
         return "unknown", None
     with session:
         who = device.endpoint.username or "the certificate or ticket"

@@ -43,6 +43,9 @@ _QUOTA = frozenset((*range(2150859173, 2150859180), *range(2150859235, 215085924
 FAILURES = (AksLiteError, WinRMError, SpnegoError, requests.RequestException, OSError, ValueError, ET.ParseError)
 """What an exchange with a device can end in; for the few places where it does not matter how it failed."""
 
+_CERTIFICATE_FILE_FAULTS = ("X509", "PEM", "ASN1")
+"""Parts of OpenSSL that read a certificate file of this machine, before anything is sent."""
+
 DROPPED = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 """The connection broke or went silent; whether the device read the request is unknown."""
 
@@ -88,13 +91,14 @@ def as_remoting_error(error: BaseException, device: Device, attempted: str, *, e
 
 
 def _names_wrong_mechanism(error: BaseException) -> bool:
-    return isinstance(error, ValueError) and "auth protocol" in str(error)
+    text = str(error)
+    return (isinstance(error, ValueError) and "auth protocol" in text) or type(error).__module__.startswith("requests_credssp")
 
 
 def _authentication(error: BaseException, device: Device, attempted: str) -> AuthenticationFailed:
     endpoint = device.endpoint
     text = str(error)
-    if "one of the following authentication methods" in text or "auth protocol" in text:
+    if "one of the following authentication methods" in text or "auth protocol" in text or "did not response CredSSP" in text:
         offered = text.rpartition("actual:")[2].strip(" '") or "none that is known"
         return AuthenticationFailed(
             f"the device does not offer authentication '{endpoint.auth}'; it offers: {redact(offered)}",
@@ -217,6 +221,11 @@ def describe_network_error(error: BaseException, endpoint: Endpoint) -> tuple[st
             )
         if isinstance(cause, ssl.SSLCertVerificationError):
             return _certificate(cause, endpoint)
+        if isinstance(cause, ssl.SSLError) and cause.library in _CERTIFICATE_FILE_FAULTS and endpoint.ca_file is not None:
+            return (
+                f"the CA file '{endpoint.ca_file}' holds no usable certificate ({cause.reason})",
+                "give a file with the authority's certificate in PEM form",
+            )
         if isinstance(cause, ssl.SSLError):
             return (
                 f"{where} does not answer as TLS should ({cause.reason or 'handshake failed'})",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pypsrp.wsman import NAMESPACES
 
-from akslite_ps.remoting.connection import Connection
+from akslite_ps.remoting.connection import Connection, password_of
 from akslite_ps.remoting.conversion import parse_duration
 from akslite_ps.remoting.endpoint import Device
 from akslite_ps.remoting.faults import as_remoting_error
@@ -50,7 +50,7 @@ def sessions_on(device: Device, *, ask: Callable[[str], str] | None = None) -> l
         SecretUnavailable: The password's reference cannot be resolved.
         RemotingError: The device cannot be reached or refuses.
     """
-    password = device.endpoint.password.resolve(ask=ask) if device.endpoint.password else None
+    password = password_of(device, ask)
     connection = Connection(device, password)
     request = ET.Element(f"{{{NAMESPACES['wsen']}}}Enumerate")
     ET.SubElement(request, f"{{{NAMESPACES['wsman']}}}OptimizeEnumeration")

@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 
 from akslite_ps.errors import RemotingError, UsageError
 from akslite_ps.remoting.arguments import Command, Script, wire_value
-from akslite_ps.remoting.connection import Connection
+from akslite_ps.remoting.connection import Connection, password_of
 from akslite_ps.remoting.endpoint import Device
 from akslite_ps.remoting.invocation import Invocation
 from akslite_ps.remoting.pool import DevicePool
@@ -307,7 +307,7 @@ class Session:
 
 
 def _new_pool(device: Device, ask: Callable[[str], str] | None, prompts: PromptHandler | None) -> DevicePool:
-    password = device.endpoint.password.resolve(ask=ask) if device.endpoint.password else None
+    password = password_of(device, ask)
     return DevicePool(device, lambda session_id: Connection(device, password, session_id=session_id), SessionHost(prompts))
 
 

@@ -70,7 +70,14 @@ def up(
     if not speed > 0:
         raise UsageError(f"speed must be above 0, not {speed}", next_action="choose e.g. 60: a minute passes in a second")
     check_names(name_prefix, address_base)
-    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"{directory} cannot be made: {error.strerror or error}",
+            attempted="start the sandbox",
+            next_action="check the path and its permissions, or choose another folder with AKSLITE_HOME",
+        ) from None
     deadline = time.monotonic() + wait_s
     if _running(directory) is None:
         _start_process(directory, deadline)

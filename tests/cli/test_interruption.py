@@ -67,3 +67,22 @@ def test_a_second_controller_is_told_who_works_on_the_device(akslite: Akslite) -
     stdout, stderr = first.communicate(timeout=240)
     assert first.returncode == 0, stdout + stderr
     assert len(akslite.json("runs", "list", "--device", "press-02")) == 1, "the second one recorded nothing"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends processes without asking them")
+def test_a_scheduler_that_ends_the_command_leaves_a_run_that_can_go_on(akslite: Akslite) -> None:
+    deploy = ("deploy", "press-03", *OFFLINE, "--accept-eula")
+    first = akslite.start(*deploy)
+    wait_for(first, "step 3/")
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGINT):
+        first.send_signal(number)
+    _, messages = first.communicate(timeout=60)
+
+    assert first.returncode == 130
+    assert "Traceback" not in messages
+    run = akslite.json("runs", "list", "--device", "PRESS-03")[0]
+    assert run["ended"] is None
+    refused = akslite.json(*deploy, "--plan-hash", "deadbeefdead", code=4)
+    assert refused["error"] == "PlanOutdated"
+    again = akslite.json("resume", "--device", "PRESS-03")
+    assert (again["run_id"], again["outcome"]) == (run["run_id"], "changed")

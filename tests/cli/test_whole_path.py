@@ -46,6 +46,8 @@ def test_the_whole_path_from_bare_windows_to_a_running_cluster(akslite: Akslite,
 
     kubeconfig = tmp_path / "kubeconfig"
     akslite("kubeconfig", "press-01", "-o", kubeconfig)
+    assert akslite.json("kubeconfig", "press-01")["kind"] == "Config"
+    assert akslite("kubeconfig", "press-01", "-o", tmp_path, code=2).stdout == ""
     kubectl = shutil.which("kubectl")
     if kubectl is None:
         pytest.skip("the rest needs kubectl")

@@ -158,3 +158,33 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x", encoding="utf-8")
     with pytest.raises(UsageError, match="cannot be written"):
         write_kubeconfig(tmp_path / "file" / "config", text_of(config()))
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"{{{", b"- a"])
+def test_a_file_that_cannot_be_added_to_is_left_as_it_is(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "config"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match="could not add a cluster") as refused:
+        write_kubeconfig(path, text_of(config()), merge=True)
+    assert "left as it is" in str(refused.value)
+    assert path.read_bytes() == content
+
+
+def test_a_link_stays_a_link_to_the_file_that_is_written(tmp_path: Path) -> None:
+    link = tmp_path / "config"
+    try:
+        link.symlink_to(tmp_path / "real")
+    except OSError:
+        pytest.skip("this user cannot make links")
+    write_kubeconfig(link, text_of(config()))
+    assert link.is_symlink()
+    assert read_kubeconfig((tmp_path / "real").read_text(encoding="utf-8"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="named pipes are another thing on Windows")
+def test_what_is_no_plain_file_is_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(UsageError, match="not a file that could be replaced"):
+        write_kubeconfig(pipe, text_of(config()))
+    assert pipe.is_fifo()

@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from akslite_ps.errors import UsageError
 from akslite_ps.fleet import Inventory
@@ -125,3 +126,21 @@ def test_an_endpoint_that_cannot_work_is_refused(endpoint: dict[str, object], sa
 def test_ports_follow_the_transport() -> None:
     assert make_device().endpoint.port == 5985
     assert make_device(transport="https").endpoint.url == "https://127.0.0.9:5986/wsman"
+
+
+def test_an_inventory_that_another_program_keeps_locked_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("akslite_ps.fleet.inventory._LOCK_WAIT_S", 0.05)
+    path = tmp_path / "inventory.json"
+
+    with FileLock(f"{path}.lock"), pytest.raises(UsageError, match="another program") as told:
+        Inventory(path).add(make_device())
+
+    assert f"{path}.lock" in str(told.value)
+    assert not path.exists()
+
+
+def test_an_inventory_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("a file where the folder should be", encoding="utf-8")
+
+    with pytest.raises(UsageError, match="cannot be written"):
+        Inventory(tmp_path / "home" / "inventory.json").add(make_device())

@@ -1,0 +1,143 @@
+"""Which installer of the product, and from where: what a plan says about it, and what it must not hold.
+
+Made by the command line, runbooks and Python callers; part of the plans of ``install`` and ``deploy``. Reads nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import urllib.parse
+from pathlib import PureWindowsPath
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from akslite_ps.aksedge.releases import Distribution, msi_link, parse_msi_name
+from akslite_ps.errors import UsageError
+
+_CREDENTIALS = frozenset(
+    (
+        "sig",
+        "signature",
+        "token",
+        "access_token",
+        "x-amz-signature",
+        "x-goog-signature",
+        "key",
+        "apikey",
+        "api_key",
+        "code",
+        "password",
+    )
+)
+"""Parameters by which addresses carry credentials (a SAS token's signature, a presigned address, a function's key)."""
+
+
+class MsiSource(BaseModel):
+    """Which installer, from where. Plain data for plans.
+
+    Args:
+        source: https address without credentials, share, or full path on the device. Plans and journals show it.
+        distribution: What it installs.
+        version: Product version, None where the name does not tell.
+        sha256: Checksum it must have (hex); None: not checked.
+        install_dir, vhdx_dir: Folders on the device; None: the product's defaults.
+        features: Installer features; empty: the installer's choice.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    source: str = Field(min_length=1)
+    distribution: Distribution
+    version: str | None = None
+    sha256: str | None = None
+    install_dir: str | None = None
+    vhdx_dir: str | None = None
+    features: tuple[str, ...] = ()
+
+    @field_validator("sha256")
+    @classmethod
+    def _is_sha256(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[0-9A-Fa-f]{64}", value):
+            raise ValueError("must be 64 hexadecimal digits")
+        return value.lower() if value else None
+
+    @field_validator("source")
+    @classmethod
+    def _is_usable(cls, value: str) -> str:
+        _check(value)
+        return value
+
+    @classmethod
+    def default(cls, distribution: Distribution) -> MsiSource:
+        """Microsoft's link to the newest installer of the distribution."""
+        return cls(source=msi_link(distribution), distribution=distribution)
+
+    @classmethod
+    def of(cls, source: str, *, sha256: str | None = None, distribution: Distribution | None = None) -> MsiSource:
+        """An installer by its address; distribution and version are read from the file name where it tells them.
+
+        Args:
+            source: https address, share, or path on the device.
+            sha256: Checksum it must have (hex).
+            distribution: Needed where the name does not tell.
+
+        Raises:
+            UsageError: The source or the checksum is not usable, or the distribution is not known.
+        """
+        attempted = "use the installer"
+        try:
+            _check(source)
+        except ValueError as error:
+            raise UsageError(f"its source {error}", attempted=attempted, next_action="correct the source") from None
+        version = None
+        try:
+            name = parse_msi_name(source)
+        except UsageError as error:
+            if distribution is None:
+                raise UsageError(
+                    error.message, attempted=attempted, next_action="say which distribution it installs: --distribution K3s or K8s"
+                ) from None
+        else:
+            if distribution not in (None, name.distribution):
+                raise UsageError(
+                    f"{source} installs {name.distribution}, wanted is {distribution}",
+                    attempted=attempted,
+                    next_action="name the other installer",
+                )
+            distribution, version = name.distribution, name.product
+        try:
+            return cls(source=source, distribution=distribution, version=version, sha256=sha256)
+        except ValidationError as error:
+            raise UsageError(_reasons(error), attempted=attempted, next_action="correct the checksum") from None
+
+
+def _check(source: str) -> None:
+    """Refuse with a ValueError, whose text does not repeat the source: it may hold credentials."""
+    if not source.isprintable() or source != source.strip():
+        raise ValueError("must be one address or path, without line breaks or blanks around it")
+    scheme = source.partition(":")[0].casefold()
+    if scheme == "http":
+        raise ValueError("must be https, a share or a path on the device: http can be changed on the way")
+    if scheme == "https":
+        _check_address(source)
+        return
+    path = PureWindowsPath(source)
+    if not path.is_absolute():
+        raise ValueError(
+            r"must be an https address, a share (\\server\share\file.msi) or a full path on the device (C:\folder\file.msi)"
+        )
+    if path.suffix.casefold() != ".msi":
+        raise ValueError("must be a .msi file")
+
+
+def _check_address(source: str) -> None:
+    address = urllib.parse.urlsplit(source)
+    if not address.hostname or " " in source:
+        raise ValueError("must be a whole https address, such as https://files.example/AksEdge-K3s-1.33.5-1.12.269.0.msi")
+    parameters = {name.casefold() for name, _ in urllib.parse.parse_qsl(address.query, keep_blank_values=True)}
+    if address.username or address.password or parameters & _CREDENTIALS:
+        raise ValueError("must not hold credentials, because plans and journals show it: use a share or a path on the device")
+
+
+def _reasons(error: ValidationError) -> str:
+    return "; ".join(f"{fault['loc'][0]} {fault['msg'].removeprefix('Value error, ')}" for fault in error.errors(include_url=False))
