@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +18,7 @@ from filelock import FileLock
 
 from akslite_ps.errors import UsageError
 from akslite_ps.secrets import REDACTOR
+from akslite_ps.whole_file import write_whole
 
 _LISTS = ("clusters", "users", "contexts")
 _LOCK_WAIT_S = 30
@@ -118,12 +117,12 @@ def write_kubeconfig(path: Path, text: str, *, merge: bool = False, context_name
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not merge:
-            _write_private(path, text if context_name is None else _dump(_renamed(text, context_name)))
+            write_whole(path, text if context_name is None else _dump(_renamed(text, context_name)))
             return path
         with FileLock(path.with_name(path.name + ".lock"), timeout=_LOCK_WAIT_S):
             base = _existing(path)
             addition = _renamed(text, context_name) if context_name else _parse(text, "the kubeconfig")
-            _write_private(path, _dump(_merged(base, addition)))
+            write_whole(path, _dump(_merged(base, addition)))
     except OSError as error:
         raise UsageError(
             f"{path} cannot be written: {error.strerror or error}",
@@ -221,17 +220,3 @@ def _merged(base: Mapping[str, Any], addition: Mapping[str, Any]) -> dict[str, A
 
 def _dump(data: Mapping[str, Any]) -> str:
     return yaml.safe_dump(dict(data), sort_keys=False, default_flow_style=False, width=4096)
-
-
-def _write_private(path: Path, text: str) -> None:
-    # mkstemp makes the file with mode 0600; on Windows it inherits the access list of the user's own folder.
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".new")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

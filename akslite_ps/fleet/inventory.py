@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from akslite_ps.errors import UsageError
 from akslite_ps.home import inventory_file
 from akslite_ps.remoting.endpoint import Device
+from akslite_ps.whole_file import write_whole
 
 INVENTORY_SCHEMA = 1
 _LOCK_WAIT_S = 10.0
@@ -167,17 +166,7 @@ class Inventory:
 
     def _write(self) -> None:
         content = _File(devices=list(self.list())).model_dump(mode="json")
-        handle, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=self.path.name, suffix=".new")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(content, file, indent=2)
-                file.write("\n")
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(self.path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        write_whole(self.path, json.dumps(content, indent=2) + "\n")
 
 
 def validation_lines(error: ValidationError) -> str:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +19,7 @@ from nbformat import NotebookNode
 
 from akslite_ps.errors import UsageError
 from akslite_ps.secrets import REDACTOR
+from akslite_ps.whole_file import write_whole
 
 State = Literal["running", "completed", "failed", "interrupted"]
 BANNER_TAG = "akslite-record"
@@ -109,24 +108,10 @@ def write(record: RunbookRecord, notebook: NotebookNode) -> None:
     copy.cells = [banner, *(cell for cell in copy.cells if BANNER_TAG not in cell.metadata.get("tags", ()))]
     copy.metadata[METADATA] = REDACTOR.value(record.as_data())
     copy.metadata.pop("widgets", None)
-    write_text(record.notebook, nbformat.writes(copy))  # type: ignore[no-untyped-call]
+    write_whole(record.notebook, nbformat.writes(copy))  # type: ignore[no-untyped-call]
     if record.html is not None:
-        write_text(record.html, _page(copy, record.name))
-    write_text(record.folder / "record.json", json.dumps(REDACTOR.value(record.as_data()), indent=2, ensure_ascii=False) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Replace a file by a new content, whole or not at all."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".new")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        write_whole(record.html, _page(copy, record.name))
+    write_whole(record.folder / "record.json", json.dumps(REDACTOR.value(record.as_data()), indent=2, ensure_ascii=False) + "\n")
 
 
 def _redacted(notebook: NotebookNode) -> NotebookNode:
