@@ -16,7 +16,8 @@ from akslite_ps.secrets import SecretRef
 
 Auth = Literal["negotiate", "ntlm", "kerberos", "basic", "certificate", "credssp"]
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.?)+")
-_DEVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_DEVICE_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9_-])?")
+_WINDOWS_DEVICE_FILE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
 def _secret_ref(value: object) -> SecretRef:
@@ -36,7 +37,9 @@ def _host(value: str) -> str:
 
 def _device_name(value: str) -> str:
     if not _DEVICE_NAME.fullmatch(value):
-        raise ValueError("must be 1 to 63 letters, digits, '.', '_' or '-', starting with a letter or digit")
+        raise ValueError("must be 1 to 63 letters, digits, '.', '_' or '-', starting with a letter or digit, not ending with '.'")
+    if _WINDOWS_DEVICE_FILE.fullmatch(value):
+        raise ValueError("is a name that Windows keeps for itself: no file of it could be kept there; choose another")
     return value
 
 

@@ -123,6 +123,17 @@ def test_an_endpoint_that_cannot_work_is_refused(endpoint: dict[str, object], sa
         make_device(**endpoint)
 
 
+@pytest.mark.parametrize("name", ["CON", "nul.txt", "com1", "ends.", "", "a/b", "x" * 64, "-x", "press 01", "press-01\n"])
+def test_a_name_that_cannot_be_a_file_everywhere_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="name"):
+        make_device(name)
+
+
+@pytest.mark.parametrize("name", ["a", "console-1", "press_01.hall3", "x" * 63])
+def test_an_ordinary_name_is_taken(name: str) -> None:
+    assert make_device(name).name == name
+
+
 def test_ports_follow_the_transport() -> None:
     assert make_device().endpoint.port == 5985
     assert make_device(transport="https").endpoint.url == "https://127.0.0.9:5986/wsman"
