@@ -6,8 +6,9 @@ does not need widgets, and a lesson does not need the runner.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from akslite_ps.lazy import lazy_names
 
 if TYPE_CHECKING:
     from akslite_ps.notebook.approval import Approval as Approval
@@ -96,11 +97,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _PLACES:
-        return getattr(import_module(f"akslite_ps.notebook.{_PLACES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _PLACES)
