@@ -75,8 +75,11 @@ def test_scale_evict_and_token(api_client, deployment):
     apps.create_namespaced_deployment("default", deployment(replicas=1))
     scale = apps.read_namespaced_deployment_scale("web", "default")
     scale.spec.replicas = 2
+    scale.metadata.resource_version = None  # the controllers write the same object meanwhile: replace whatever version is there
     assert apps.replace_namespaced_deployment_scale("web", "default", scale).spec.replicas == 2
-    pod = core.list_namespaced_pod("default").items[0].metadata.name
+    for event in watch.Watch().stream(core.list_namespaced_pod, "default", timeout_seconds=20):
+        pod = event["object"].metadata.name
+        break
     core.create_namespaced_pod_eviction(pod, "default", {"metadata": {"name": pod, "namespace": "default"}})
     token = core.create_namespaced_service_account_token(
         "default", "default", {"spec": {"audiences": [], "expirationSeconds": 600}}
