@@ -14,7 +14,8 @@ from akslite_ps.lazy import lazy_names
 if TYPE_CHECKING:
     from akslite_ps.sandbox.description import SandboxDevice as SandboxDevice
     from akslite_ps.sandbox.description import SandboxStatus as SandboxStatus
-    from akslite_ps.sandbox.faults import FAULT_KINDS as FAULT_KINDS
+    from akslite_ps.sandbox.device.faults import FAULT_KINDS as FAULT_KINDS
+    from akslite_ps.sandbox.device.state import Hardware as Hardware
     from akslite_ps.sandbox.local import LocalSandbox as LocalSandbox
     from akslite_ps.sandbox.process import add_fault as add_fault
     from akslite_ps.sandbox.process import change_hardware as change_hardware
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from akslite_ps.sandbox.process import reboot as reboot
     from akslite_ps.sandbox.process import status as status
     from akslite_ps.sandbox.process import up as up
-    from akslite_ps.sandbox.state import Hardware as Hardware
 
 _PLACES = {
     "FAULT_KINDS": "faults",

@@ -22,9 +22,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from akslite_ps.errors import AksLiteError, UsageError
 from akslite_ps.sandbox.description import SandboxDevice, SandboxStatus
-from akslite_ps.sandbox.device import SimulatedDevice
-from akslite_ps.sandbox.faults import Scalar
-from akslite_ps.sandbox.state import write_private
+from akslite_ps.sandbox.device.faults import Scalar
+from akslite_ps.sandbox.device.simulated import SimulatedDevice
+from akslite_ps.sandbox.device.state import write_private
 from akslite_ps.sandbox.supervisor import Sandbox
 
 CONTROL_FILE = "control.json"

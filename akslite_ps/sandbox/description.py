@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from akslite_ps.sandbox.state import DeviceSpec, DeviceState
+from akslite_ps.sandbox.device.state import DeviceSpec, DeviceState
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """The seam between the protocol (WSMan, PSRP) and what a simulated device does with a pipeline.
 
-The listener (``sandbox.winrm``) decodes a client's pipeline into plain Python values, calls
+The listener (``sandbox.protocol.winrm``) decodes a client's pipeline into plain Python values, calls
 :meth:`Runspace.run` and sends what the runspace writes to :class:`Streams`. The embedded engine
-(``sandbox.shell``) implements :class:`Runspace`. Neither side sees the other's classes.
+(``sandbox.embedded.runspace``) implements :class:`Runspace`. Neither side sees the other's classes.
 """
 
 from __future__ import annotations

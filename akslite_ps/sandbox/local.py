@@ -16,9 +16,9 @@ from typing import Any, Self, TypeVar
 
 from akslite_ps.sandbox.assumptions import BOOT_SECONDS
 from akslite_ps.sandbox.description import SandboxDevice
-from akslite_ps.sandbox.device import SimulatedDevice
-from akslite_ps.sandbox.faults import Scalar
-from akslite_ps.sandbox.state import Hardware
+from akslite_ps.sandbox.device.faults import Scalar
+from akslite_ps.sandbox.device.simulated import SimulatedDevice
+from akslite_ps.sandbox.device.state import Hardware
 from akslite_ps.sandbox.supervisor import Sandbox
 
 _T = TypeVar("_T")
@@ -87,7 +87,7 @@ class LocalSandbox:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(wait_s or self._wait)
 
     def add_fault(self, device: str, fault: str, *, times: int | None = None, **parameters: Scalar) -> None:
-        """Switch a fault on; see ``akslite_ps.sandbox.faults``."""
+        """Switch a fault on; see ``akslite_ps.sandbox.device.faults``."""
 
         async def add() -> None:
             self.device(device).add_fault(fault, times=times, **parameters)

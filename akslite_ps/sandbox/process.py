@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 from akslite_ps.errors import AksLiteError, UsageError
 from akslite_ps.sandbox.control import ControlClient, ControlServer, read_address
 from akslite_ps.sandbox.description import SandboxStatus
-from akslite_ps.sandbox.faults import Scalar
+from akslite_ps.sandbox.device.faults import Scalar
 from akslite_ps.sandbox.supervisor import SETTINGS_FILE, Sandbox, check_names, stored_devices
 
 log = logging.getLogger(__name__)
@@ -121,7 +121,7 @@ def down(directory: Path, *, delete: bool = False, wait_s: float = 15.0) -> Sand
 
 
 def add_fault(directory: Path, device: str, fault: str, *, times: int | None = None, **parameters: Scalar) -> SandboxStatus:
-    """Switch a named fault on (``akslite_ps.sandbox.faults``) for a device of the running sandbox.
+    """Switch a named fault on (``akslite_ps.sandbox.device.faults``) for a device of the running sandbox.
 
     Raises:
         UsageError: No such device, fault or parameter, or the sandbox does not run.
@@ -148,7 +148,7 @@ def reboot(directory: Path, device: str) -> SandboxStatus:
 
 
 def change_hardware(directory: Path, device: str, **changes: Any) -> SandboxStatus:
-    """Make the host of a device another one, e.g. ``total_memory_mb=4096`` (``akslite_ps.sandbox.state.Hardware``).
+    """Make the host of a device another one, e.g. ``total_memory_mb=4096`` (``akslite_ps.sandbox.device.state.Hardware``).
 
     Raises:
         UsageError: No such device or property, or the sandbox does not run.

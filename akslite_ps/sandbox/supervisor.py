@@ -18,10 +18,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from akslite_ps.errors import AksLiteError, UsageError
 from akslite_ps.sandbox.certificates import CertificateAndKey, CertificateAuthority
-from akslite_ps.sandbox.clock import Pace
 from akslite_ps.sandbox.description import SandboxDevice, describe
-from akslite_ps.sandbox.device import Listener, SimulatedDevice
-from akslite_ps.sandbox.state import DeviceSpec, DeviceStore, Hardware, bare_windows, damaged, write_private, write_whole
+from akslite_ps.sandbox.device.clock import Pace
+from akslite_ps.sandbox.device.simulated import Listener, SimulatedDevice
+from akslite_ps.sandbox.device.state import DeviceSpec, DeviceStore, Hardware, bare_windows, damaged, write_private, write_whole
 
 log = logging.getLogger(__name__)
 
@@ -247,7 +247,7 @@ def _read_settings(directory: Path) -> SandboxSettings | None:
 
 
 def _winrm_listener(device: SimulatedDevice) -> Listener:
-    from akslite_ps.sandbox.winrm import WinRMListener
+    from akslite_ps.sandbox.protocol.winrm import WinRMListener
 
     return WinRMListener(device)
 

@@ -10,7 +10,7 @@ import pytest
 
 from akslite_ps.cluster import Cluster, ClusterHealth, FetchedCluster
 from akslite_ps.errors import AksLiteError, CmdletFailed, Unreachable
-from akslite_ps.sandbox import kubectl
+from akslite_ps.sandbox.device import kubectl
 
 if TYPE_CHECKING:
     from conftest import ServedCluster

@@ -23,7 +23,7 @@ from akslite_ps.remoting.endpoint import Device, Endpoint
 from akslite_ps.remoting.records import ErrorRecord, InformationRecord, OutputRecord, Record
 from akslite_ps.remoting.result import InvocationState, Result
 from akslite_ps.sandbox import LocalSandbox
-from akslite_ps.sandbox.state import DeviceState, InstalledProduct
+from akslite_ps.sandbox.device.state import DeviceState, InstalledProduct
 from akslite_ps.secrets import SecretRef
 
 Script = Sequence["Record | Callable[[FakeShell], None]"]

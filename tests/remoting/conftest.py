@@ -17,7 +17,7 @@ import pytest
 from akslite_ps.remoting import Device, Endpoint, Session
 from akslite_ps.sandbox.certificates import CertificateAuthority
 from akslite_ps.sandbox.engine import Account, CommandCall, ErrorInfo, PipelineFailed, PipelineRequest, Streams
-from akslite_ps.sandbox.winrm import WinRMListener
+from akslite_ps.sandbox.protocol.winrm import WinRMListener
 from akslite_ps.secrets import SecretRef
 
 PASSWORD = "Ox-bow-lake 7"

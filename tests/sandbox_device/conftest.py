@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from akslite_ps.sandbox.device import SimulatedDevice
+from akslite_ps.sandbox.device.simulated import SimulatedDevice
 from akslite_ps.sandbox.engine import CommandCall, ErrorInfo, Parameter, PipelineFailed, PipelineRequest, Progress, Runspace
 from akslite_ps.sandbox.supervisor import Sandbox
 

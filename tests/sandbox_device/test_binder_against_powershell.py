@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from akslite_ps.aksedge import load_catalog, load_ops_catalog
-from akslite_ps.sandbox.binder import bind
 from akslite_ps.sandbox.commands.catalog import command_from_spec
+from akslite_ps.sandbox.embedded.binder import bind
+from akslite_ps.sandbox.embedded.parameters import ALL_SETS, CommandSyntax, ParameterInfo, parameter, switch
+from akslite_ps.sandbox.embedded.syntax import syntax_lines
 from akslite_ps.sandbox.engine import Parameter, PipelineFailed
-from akslite_ps.sandbox.parameters import ALL_SETS, CommandSyntax, ParameterInfo, parameter, switch
-from akslite_ps.sandbox.syntax import syntax_lines
 
 PWSH = shutil.which("pwsh")
 pytestmark = [pytest.mark.pwsh, pytest.mark.skipif(PWSH is None, reason="needs PowerShell 7 on PATH")]

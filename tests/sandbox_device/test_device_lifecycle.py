@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from akslite_ps.errors import AksLiteError, UsageError
-from akslite_ps.sandbox.state import Hardware
+from akslite_ps.sandbox.device.state import Hardware
 from akslite_ps.sandbox.supervisor import Sandbox
 
 if TYPE_CHECKING:

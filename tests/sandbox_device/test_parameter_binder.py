@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from akslite_ps.sandbox.binder import Binding, bind
+from akslite_ps.sandbox.embedded.binder import Binding, bind
+from akslite_ps.sandbox.embedded.parameters import CommandSyntax, parameter, switch
 from akslite_ps.sandbox.engine import ErrorInfo, Parameter, PipelineFailed, PsValue
-from akslite_ps.sandbox.parameters import CommandSyntax, parameter, switch
 
 DEPLOY = CommandSyntax(
     "New-Thing",

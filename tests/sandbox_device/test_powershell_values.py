@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from akslite_ps.sandbox.embedded.formatting import format_objects
+from akslite_ps.sandbox.embedded.values import ConversionFailed, compare, convert, property_of, text_of, type_name_of, wildcard
 from akslite_ps.sandbox.engine import EnumValue, PsValue, SecureText
-from akslite_ps.sandbox.formatting import format_objects
-from akslite_ps.sandbox.values import ConversionFailed, compare, convert, property_of, text_of, type_name_of, wildcard
 
 MOMENT = dt.datetime(2026, 4, 1, 13, 5, 9, tzinfo=dt.UTC)
 

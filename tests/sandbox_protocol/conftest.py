@@ -16,8 +16,8 @@ from pypsrp.wsman import WSMan
 
 from akslite_ps.sandbox.certificates import CertificateAuthority
 from akslite_ps.sandbox.engine import Account, CommandCall, PipelineRequest, Streams
-from akslite_ps.sandbox.shells import Quotas
-from akslite_ps.sandbox.winrm import WinRMListener
+from akslite_ps.sandbox.protocol.shells import Quotas
+from akslite_ps.sandbox.protocol.winrm import WinRMListener
 
 T = TypeVar("T")
 Behaviour = Callable[[CommandCall, PipelineRequest, Streams], Awaitable[None]]

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from psrpcore.types import PSCryptoProvider, deserialize
 from pypsrp.serializer import Serializer
 
-from akslite_ps.sandbox.clixml import Complex, Scalar, format_datetime, format_duration, serialize
-from akslite_ps.sandbox.clixml_reader import plain
 from akslite_ps.sandbox.engine import EnumValue, PsValue, SecureText, Version
+from akslite_ps.sandbox.protocol.clixml import Complex, Scalar, format_datetime, format_duration, serialize
+from akslite_ps.sandbox.protocol.clixml_reader import plain
 
 
 class Reversing(PSCryptoProvider):

@@ -21,10 +21,10 @@ from psrpcore import (
 )
 from psrpcore.types import PSInvocationState, RunspacePoolState
 
-from akslite_ps.sandbox import psrp_events as events
 from akslite_ps.sandbox.engine import ErrorInfo
-from akslite_ps.sandbox.psrp import ProtocolViolation, PsrpPool
-from akslite_ps.sandbox.psrp_outbox import FRAGMENT_SIZE, Outbox
+from akslite_ps.sandbox.protocol import psrp_events as events
+from akslite_ps.sandbox.protocol.psrp import ProtocolViolation, PsrpPool
+from akslite_ps.sandbox.protocol.psrp_outbox import FRAGMENT_SIZE, Outbox
 
 _FRAGMENT = struct.Struct(">QQBI")
 

@@ -11,8 +11,8 @@ from pypsrp.exceptions import WinRMTransportError, WSManFaultError
 from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.shell import WinRS
 
-from akslite_ps.sandbox.shells import Quotas
-from akslite_ps.sandbox.winrm import WinRMListener
+from akslite_ps.sandbox.protocol.shells import Quotas
+from akslite_ps.sandbox.protocol.winrm import WinRMListener
 
 
 @pytest.mark.parametrize(

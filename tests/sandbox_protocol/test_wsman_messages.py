@@ -7,7 +7,7 @@ import base64
 import pytest
 from lxml import etree
 
-from akslite_ps.sandbox import wsman, wsman_faults, wsman_replies
+from akslite_ps.sandbox.protocol import wsman, wsman_faults, wsman_replies
 
 _SHELL = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell"
 _NS = {

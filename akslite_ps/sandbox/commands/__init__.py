@@ -1,7 +1,7 @@
 """The commands of the simulated device, one module per PowerShell module or group.
 
 ``commands_for`` gives a runspace the commands it can see. Each command is written once, against the device's
-state, and bound by ``sandbox.binder``.
+state, and bound by ``sandbox.embedded.binder``.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 
-from akslite_ps.sandbox.cmdlet import CommandInfo
 from akslite_ps.sandbox.commands import aksedge, discovery, objects, ops, output, system, where
-from akslite_ps.sandbox.state import InstalledProduct
+from akslite_ps.sandbox.device.state import InstalledProduct
+from akslite_ps.sandbox.embedded.cmdlet import CommandInfo
 
 __all__ = ["CommandTable", "commands_for"]
 

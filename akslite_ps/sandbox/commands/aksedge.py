@@ -11,11 +11,11 @@ from typing import Any, NoReturn
 
 from akslite_ps.aksedge import load_catalog
 from akslite_ps.sandbox import assumptions
-from akslite_ps.sandbox.cmdlet import Call, CommandInfo, Implementation
 from akslite_ps.sandbox.commands.catalog import command_from_spec
-from akslite_ps.sandbox.deployment import NewDeployment, network_faults
+from akslite_ps.sandbox.device.deployment import NewDeployment, network_faults
+from akslite_ps.sandbox.device.state import Deployment
+from akslite_ps.sandbox.embedded.cmdlet import Call, CommandInfo, Implementation
 from akslite_ps.sandbox.engine import PsValue
-from akslite_ps.sandbox.state import Deployment
 
 _FORCED = "Force"
 

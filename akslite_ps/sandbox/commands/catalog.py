@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from akslite_ps.aksedge import CmdletSpec, ParameterSpec
-from akslite_ps.sandbox.cmdlet import CommandInfo, Implementation
-from akslite_ps.sandbox.parameters import ALL_SETS, CommandSyntax, ParameterInfo, SetMembership
+from akslite_ps.sandbox.embedded.cmdlet import CommandInfo, Implementation
+from akslite_ps.sandbox.embedded.parameters import ALL_SETS, CommandSyntax, ParameterInfo, SetMembership
 
 
 def command_from_spec(

@@ -9,11 +9,11 @@ import re
 from collections.abc import AsyncIterator
 from typing import Any
 
-from akslite_ps.sandbox.cmdlet import Call, CommandInfo, cmdlet
+from akslite_ps.sandbox.embedded.cmdlet import Call, CommandInfo, cmdlet
+from akslite_ps.sandbox.embedded.parameters import ParameterInfo, parameter, switch
+from akslite_ps.sandbox.embedded.syntax import shown_type, syntax_lines
+from akslite_ps.sandbox.embedded.values import full_type_name, wildcard
 from akslite_ps.sandbox.engine import EnumValue, ErrorInfo, PipelineFailed, PsValue
-from akslite_ps.sandbox.parameters import ParameterInfo, parameter, switch
-from akslite_ps.sandbox.syntax import shown_type, syntax_lines
-from akslite_ps.sandbox.values import full_type_name, wildcard
 
 _MODULE = "Microsoft.PowerShell.Core"
 _COMMAND_TYPES = {"Alias": 1, "Function": 2, "Cmdlet": 8}

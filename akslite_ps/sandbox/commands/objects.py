@@ -11,10 +11,9 @@ from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any
 
-from akslite_ps.sandbox.cmdlet import Call, CommandInfo, cmdlet
-from akslite_ps.sandbox.engine import PsValue
-from akslite_ps.sandbox.parameters import parameter, switch
-from akslite_ps.sandbox.values import (
+from akslite_ps.sandbox.embedded.cmdlet import Call, CommandInfo, cmdlet
+from akslite_ps.sandbox.embedded.parameters import parameter, switch
+from akslite_ps.sandbox.embedded.values import (
     compare,
     is_sequence,
     property_names,
@@ -23,6 +22,7 @@ from akslite_ps.sandbox.values import (
     type_name_of,
     wildcard,
 )
+from akslite_ps.sandbox.engine import PsValue
 
 _UTILITY = "Microsoft.PowerShell.Utility"
 _INPUT = parameter("InputObject", "PSObject", from_pipeline=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from akslite_ps.sandbox.cmdlet import Call, cmdlet
+from akslite_ps.sandbox.embedded.cmdlet import Call, cmdlet
+from akslite_ps.sandbox.embedded.formatting import format_objects
+from akslite_ps.sandbox.embedded.parameters import parameter, switch
+from akslite_ps.sandbox.embedded.values import is_sequence, text_of
 from akslite_ps.sandbox.engine import ErrorInfo, PipelineFailed, Progress
-from akslite_ps.sandbox.formatting import format_objects
-from akslite_ps.sandbox.parameters import parameter, switch
-from akslite_ps.sandbox.values import is_sequence, text_of
 
 _MODULE = "Microsoft.PowerShell.Utility"
 _WRITE_ERROR = "Microsoft.PowerShell.Commands.WriteErrorException"

@@ -7,11 +7,11 @@ import datetime as dt
 import re
 from collections.abc import AsyncIterator
 
-from akslite_ps.sandbox import host
-from akslite_ps.sandbox.cmdlet import Call, CommandInfo, cmdlet
+from akslite_ps.sandbox.device import host
+from akslite_ps.sandbox.embedded.cmdlet import Call, CommandInfo, cmdlet
+from akslite_ps.sandbox.embedded.parameters import CommandSyntax, parameter
+from akslite_ps.sandbox.embedded.values import wildcard
 from akslite_ps.sandbox.engine import EnumValue, PsValue
-from akslite_ps.sandbox.parameters import CommandSyntax, parameter
-from akslite_ps.sandbox.values import wildcard
 
 _UTILITY = "Microsoft.PowerShell.Utility"
 _MANAGEMENT = "Microsoft.PowerShell.Management"

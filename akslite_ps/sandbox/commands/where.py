@@ -6,9 +6,9 @@ import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from akslite_ps.sandbox.cmdlet import Call, CommandInfo, cmdlet
-from akslite_ps.sandbox.parameters import ParameterInfo, parameter
-from akslite_ps.sandbox.values import compare, is_sequence, property_of, text_of, wildcard
+from akslite_ps.sandbox.embedded.cmdlet import Call, CommandInfo, cmdlet
+from akslite_ps.sandbox.embedded.parameters import ParameterInfo, parameter
+from akslite_ps.sandbox.embedded.values import compare, is_sequence, property_of, text_of, wildcard
 
 
 def _truth(value: Any) -> bool:

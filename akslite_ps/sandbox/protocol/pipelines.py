@@ -1,6 +1,6 @@
 """Pipelines of a runspace pool while they run: the runspaces they take turns in, and the streams they write to.
 
-Called by ``sandbox.shells``. Between the protocol (``sandbox.psrp``) and the engine (``sandbox.engine``); knows nothing of SOAP.
+Called by ``protocol.shells``. Between the protocol (``protocol.psrp``) and the engine (``sandbox.engine``); knows nothing of SOAP.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from dataclasses import replace
 from typing import Any
 
 from akslite_ps.sandbox.engine import ErrorInfo, PipelineFailed, Progress, Runspace
-from akslite_ps.sandbox.psrp import PsrpPool
-from akslite_ps.sandbox.psrp_events import Destination, Informational, PipelineRequested, StreamName
+from akslite_ps.sandbox.protocol.psrp import PsrpPool
+from akslite_ps.sandbox.protocol.psrp_events import Destination, Informational, PipelineRequested, StreamName
 
 _log = logging.getLogger(__name__)
 

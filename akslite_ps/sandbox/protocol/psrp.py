@@ -1,6 +1,6 @@
 """The server's half of the PowerShell Remoting Protocol for one runspace pool, without I/O.
 
-``sandbox.shells`` feeds it the bytes of Create, Command, Send and Connect, acts on the events it returns, and takes the bytes
+``protocol.shells`` feeds it the bytes of Create, Command, Send and Connect, acts on the events it returns, and takes the bytes
 for each target (the pool, or one pipeline) out of it. psrpcore reads the messages; writing is ours, which mends psrpcore's
 gaps for servers (``reference/wsman-psrp.md`` section 1): byte-order mark, one counter over reconnects, one queue per target.
 """
@@ -47,13 +47,13 @@ from psrpcore.types import (
     deserialize,
 )
 
-from akslite_ps.sandbox import psrp_events as events
-from akslite_ps.sandbox import psrp_records as records
-from akslite_ps.sandbox.clixml import Complex, Scalar, enum, serialize
-from akslite_ps.sandbox.clixml_reader import plain
 from akslite_ps.sandbox.engine import ErrorInfo, Progress, Version
-from akslite_ps.sandbox.psrp_host import host_call_arguments
-from akslite_ps.sandbox.psrp_outbox import Fragment, Outbox, Target
+from akslite_ps.sandbox.protocol import psrp_events as events
+from akslite_ps.sandbox.protocol import psrp_records as records
+from akslite_ps.sandbox.protocol.clixml import Complex, Scalar, enum, serialize
+from akslite_ps.sandbox.protocol.clixml_reader import plain
+from akslite_ps.sandbox.protocol.psrp_host import host_call_arguments
+from akslite_ps.sandbox.protocol.psrp_outbox import Fragment, Outbox, Target
 
 _log = logging.getLogger(__name__)
 

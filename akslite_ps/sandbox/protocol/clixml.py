@@ -1,8 +1,8 @@
 """CLIXML, the way PowerShell writes objects into remoting messages: plain engine values to text.
 
-Called by ``sandbox.psrp`` and ``sandbox.psrp_records``. Writes text directly because psrpcore's serialiser loses digits of a
+Called by ``protocol.psrp`` and ``protocol.psrp_records``. Writes text directly because psrpcore's serialiser loses digits of a
 TimeSpan, sends Python floats as Single and cannot write dates or integers of 2**63 and more (``reference/wsman-psrp.md``
-section 1). Never reads a message; that is ``sandbox.clixml_reader``.
+section 1). Never reads a message; that is ``protocol.clixml_reader``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Objects a client sent, as plain engine values.
 
-Called by ``sandbox.psrp`` on what psrpcore read from a message. Knows psrpcore's classes so that nothing above has to.
+Called by ``protocol.psrp`` on what psrpcore read from a message. Knows psrpcore's classes so that nothing above has to.
 """
 
 from __future__ import annotations

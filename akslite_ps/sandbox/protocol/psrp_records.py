@@ -1,6 +1,6 @@
 """The records of PowerShell's streams as remoting messages carry them: error, informational, information, progress.
 
-Called by ``sandbox.psrp``. Shapes are those that real hosts were recorded sending (``reference/wsman-psrp.md`` section 2).
+Called by ``protocol.psrp``. Shapes are those that real hosts were recorded sending (``reference/wsman-psrp.md`` section 2).
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from psrpcore.types import ErrorCategory
 
-from akslite_ps.sandbox.clixml import OBJECT_ARRAY, Complex, Scalar, enum, to_string
 from akslite_ps.sandbox.engine import ErrorInfo, Progress
+from akslite_ps.sandbox.protocol.clixml import OBJECT_ARRAY, Complex, Scalar, enum, to_string
 
 _RUNTIME_EXCEPTION = (
     "System.Management.Automation.RuntimeException",

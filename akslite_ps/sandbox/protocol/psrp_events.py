@@ -1,4 +1,4 @@
-"""What a client asks of a runspace pool, as plain values: the events that ``sandbox.psrp`` returns to ``sandbox.shells``."""
+"""What a client asks of a runspace pool, as plain values: the events that ``protocol.psrp`` returns to ``protocol.shells``."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from psrpcore._crypto import encrypt_session_key
 from psrpcore._pipeline import PowerShell
 from psrpcore.types import PipelineResultTypes
 
-from akslite_ps.sandbox.clixml_reader import plain
 from akslite_ps.sandbox.engine import CommandCall, Parameter, PipelineRequest
+from akslite_ps.sandbox.protocol.clixml_reader import plain
 
 Informational = Literal["Warning", "Verbose", "Debug"]
 StreamName = Literal["error", "warning", "verbose", "debug", "information"]

@@ -18,12 +18,12 @@ from pydantic import ValidationError
 
 from akslite_ps.errors import UsageError
 from akslite_ps.sandbox import assumptions
-from akslite_ps.sandbox.clock import DeviceClock, Pace
-from akslite_ps.sandbox.cluster_host import ClusterHost
+from akslite_ps.sandbox.device.clock import DeviceClock, Pace
+from akslite_ps.sandbox.device.cluster_host import ClusterHost
+from akslite_ps.sandbox.device.faults import Scalar, make_fault
+from akslite_ps.sandbox.device.state import DeviceSpec, DeviceState, DeviceStore, Fault, Hardware
+from akslite_ps.sandbox.embedded.runspace import EmbeddedRunspace
 from akslite_ps.sandbox.engine import Account, Runspace
-from akslite_ps.sandbox.faults import Scalar, make_fault
-from akslite_ps.sandbox.shell import EmbeddedRunspace
-from akslite_ps.sandbox.state import DeviceSpec, DeviceState, DeviceStore, Fault, Hardware
 
 log = logging.getLogger(__name__)
 
@@ -181,7 +181,7 @@ class SimulatedDevice:
     # -- faults ---------------------------------------------------------------------------------------------
 
     def add_fault(self, name: str, *, times: int | None = None, **parameters: Scalar) -> Fault:
-        """Switch a fault on; see ``sandbox.faults``. A fault of the same name is replaced.
+        """Switch a fault on; see ``device.faults``. A fault of the same name is replaced.
 
         Raises:
             UsageError: Unknown fault or parameter.

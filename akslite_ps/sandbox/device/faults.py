@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from akslite_ps.errors import UsageError
 from akslite_ps.sandbox.assumptions import DEPLOYMENT_SECONDS, NODE_CREATION_FAILED
-from akslite_ps.sandbox.state import Fault
+from akslite_ps.sandbox.device.state import Fault
 
 Scalar = str | int | float | bool
 

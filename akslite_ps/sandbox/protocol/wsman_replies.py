@@ -1,6 +1,6 @@
 """WS-Management replies and faults as a device writes them, to the bytes of a SOAP envelope. No I/O.
 
-Called by ``sandbox.shell_service`` and, for faults, by ``sandbox.winrm``. Shapes follow what real hosts were recorded answering
+Called by ``protocol.shell_service`` and, for faults, by ``protocol.winrm``. Shapes follow what real hosts were recorded answering
 (``reference/wsman-psrp.md`` section 2).
 """
 
@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
-from akslite_ps.sandbox.wsman import CONFIG_URI, NAMESPACES, SERVER_ENVELOPE_SIZE, SHELL_URI, Header
-from akslite_ps.sandbox.wsman_faults import WSManFault
+from akslite_ps.sandbox.protocol.wsman import CONFIG_URI, NAMESPACES, SERVER_ENVELOPE_SIZE, SHELL_URI, Header
+from akslite_ps.sandbox.protocol.wsman_faults import WSManFault
 
 _FAULT_ACTION = "http://schemas.dmtf.org/wbem/wsman/1/wsman/fault"
 _ANONYMOUS = "http://schemas.xmlsoap.org/ws/2004/08/addressing/role/anonymous"

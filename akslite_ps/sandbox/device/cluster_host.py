@@ -1,6 +1,6 @@
 """The node VM of a simulated device and the Kubernetes API in front of it.
 
-Owned by ``sandbox.device``. Starts, stops and keeps the cluster (``sandbox.kubernetes``) as the machine, the
+Owned by ``device.simulated``. Starts, stops and keeps the cluster (``sandbox.kubernetes``) as the machine, the
 deployment and the node cmdlets ask. Nothing here is made before a device has a deployment.
 """
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from akslite_ps.sandbox import assumptions
 
 if TYPE_CHECKING:
-    from akslite_ps.sandbox.device import SimulatedDevice
+    from akslite_ps.sandbox.device.simulated import SimulatedDevice
     from akslite_ps.sandbox.kubernetes.api import KubernetesApi
     from akslite_ps.sandbox.kubernetes.cluster import SimulatedCluster
 

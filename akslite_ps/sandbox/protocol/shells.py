@@ -1,6 +1,6 @@
 """Shells of a device: the state behind the WSMan operations, each shell a runspace pool, each command a pipeline.
 
-Called by ``sandbox.winrm`` with parsed requests of an authenticated user. Knows no HTTP: it answers with the bytes of a SOAP
+Called by ``protocol.winrm`` with parsed requests of an authenticated user. Knows no HTTP: it answers with the bytes of a SOAP
 envelope, or raises a fault.
 """
 
@@ -13,15 +13,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from akslite_ps.sandbox import psrp_events as events
-from akslite_ps.sandbox import wsman, wsman_replies
-from akslite_ps.sandbox import wsman_faults as faults
-from akslite_ps.sandbox.clixml import Complex
 from akslite_ps.sandbox.engine import HostedDevice, Runspace
-from akslite_ps.sandbox.pipelines import Pipeline, RunspaceSlots
-from akslite_ps.sandbox.psrp import ProtocolViolation, PsrpPool
-from akslite_ps.sandbox.psrp_outbox import Target
-from akslite_ps.sandbox.wsman_faults import WSManFault
+from akslite_ps.sandbox.protocol import psrp_events as events
+from akslite_ps.sandbox.protocol import wsman, wsman_replies
+from akslite_ps.sandbox.protocol import wsman_faults as faults
+from akslite_ps.sandbox.protocol.clixml import Complex
+from akslite_ps.sandbox.protocol.pipelines import Pipeline, RunspaceSlots
+from akslite_ps.sandbox.protocol.psrp import ProtocolViolation, PsrpPool
+from akslite_ps.sandbox.protocol.psrp_outbox import Target
+from akslite_ps.sandbox.protocol.wsman_faults import WSManFault
 
 _log = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 """The embedded engine: a PowerShell runspace in NoLanguage mode, run in Python on a simulated device.
 
-Opened by ``sandbox.device`` for the listener. Looks commands up, binds their parameters, runs them as one
+Opened by ``sandbox.device.simulated`` for the listener. Looks commands up, binds their parameters, runs them as one
 pipeline that passes objects. Script text is refused, as on an endpoint made for least privilege.
 """
 
@@ -10,13 +10,13 @@ import inspect
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from akslite_ps.sandbox.binder import bind
-from akslite_ps.sandbox.cmdlet import INPUT_NOT_BOUND, Call, CommandInfo
+from akslite_ps.sandbox.embedded.binder import bind
+from akslite_ps.sandbox.embedded.cmdlet import INPUT_NOT_BOUND, Call, CommandInfo
 from akslite_ps.sandbox.engine import CommandCall, ErrorInfo, PipelineFailed, PipelineRequest, Streams
 
 if TYPE_CHECKING:
     from akslite_ps.sandbox.commands import CommandTable
-    from akslite_ps.sandbox.device import SimulatedDevice
+    from akslite_ps.sandbox.device.simulated import SimulatedDevice
 
 _NO_LANGUAGE = "The syntax is not supported by this runspace. This can occur if the runspace is in no-language mode."
 _NOT_RECOGNIZED = (

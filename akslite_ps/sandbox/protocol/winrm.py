@@ -1,6 +1,6 @@
 """The WinRM listeners of one simulated device: HTTP and HTTPS on its loopback address.
 
-Called by the device or the sandbox's supervisor. The edge between HTTP and ``sandbox.shell_service``: authentication, decryption,
+Called by the device or the sandbox's supervisor. The edge between HTTP and ``protocol.shell_service``: authentication, decryption,
 size limits and status codes are here; what a request means is not. Costs no thread and, until HTTPS is used, no certificate.
 """
 
@@ -25,18 +25,18 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from multidict import CIMultiDict
 from spnego.channel_bindings import GssChannelBindings
 
-from akslite_ps.sandbox import wsman, wsman_replies
-from akslite_ps.sandbox.authentication import (
+from akslite_ps.sandbox.engine import HostedDevice
+from akslite_ps.sandbox.protocol import wsman, wsman_replies
+from akslite_ps.sandbox.protocol.authentication import (
     ENCRYPTED_CONTENT_TYPE,
     NTLM_ACCOUNTS,
     ConnectionSecurity,
     DecryptionFailed,
     LogonFailed,
 )
-from akslite_ps.sandbox.engine import HostedDevice
-from akslite_ps.sandbox.shell_service import ShellService
-from akslite_ps.sandbox.shells import ClientGone, Quotas
-from akslite_ps.sandbox.wsman_faults import WSManFault, access_denied, internal_error
+from akslite_ps.sandbox.protocol.shell_service import ShellService
+from akslite_ps.sandbox.protocol.shells import ClientGone, Quotas
+from akslite_ps.sandbox.protocol.wsman_faults import WSManFault, access_denied, internal_error
 
 _log = logging.getLogger(__name__)
 

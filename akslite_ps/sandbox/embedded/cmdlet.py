@@ -2,7 +2,7 @@
 
 An implementation is an async generator (each value it yields goes down the pipeline) or a coroutine function
 (what it returns, unless None, is its one output object). Pipelines pull: a command that stops asking for input
-stops the commands before it. Run by ``sandbox.shell``; written in ``sandbox.commands``.
+stops the commands before it. Run by ``embedded.runspace``; written in ``sandbox.commands``.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
-from akslite_ps.sandbox.binder import Binding
+from akslite_ps.sandbox.embedded.binder import Binding
+from akslite_ps.sandbox.embedded.parameters import CommandSyntax, ParameterInfo
 from akslite_ps.sandbox.engine import ErrorInfo, PipelineFailed, Progress, Streams
-from akslite_ps.sandbox.parameters import CommandSyntax, ParameterInfo
 
 if TYPE_CHECKING:
-    from akslite_ps.sandbox.device import SimulatedDevice
-    from akslite_ps.sandbox.shell import EmbeddedRunspace
+    from akslite_ps.sandbox.device.simulated import SimulatedDevice
+    from akslite_ps.sandbox.embedded.runspace import EmbeddedRunspace
 
 Implementation = Callable[["Call"], AsyncIterator[Any]] | Callable[["Call"], Awaitable[Any]]
 Impact = Literal["Low", "Medium", "High"]

@@ -2,7 +2,7 @@
 
 ``DeviceSpec`` is chosen when the device is made; ``DeviceState`` changes while it runs. ``DeviceStore`` keeps
 both in the device's folder, written whole and swapped in, so that a killed process leaves the old file or the
-new one. Used by ``sandbox.device`` and ``sandbox.supervisor``; knows nothing of behaviour.
+new one. Used by ``device.simulated`` and ``sandbox.supervisor``; knows nothing of behaviour.
 """
 
 from __future__ import annotations

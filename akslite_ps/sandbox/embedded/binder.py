@@ -1,6 +1,6 @@
 """Parameter binding as PowerShell does it: names, positions, types, parameter sets, pipeline objects.
 
-Called by ``sandbox.shell`` for every command of a pipeline. Errors carry PowerShell's ids, categories and
+Called by ``embedded.runspace`` for every command of a pipeline. Errors carry PowerShell's ids, categories and
 messages (Windows PowerShell 5.1 wording). A missing mandatory parameter is an error, never a question.
 """
 
@@ -11,9 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from akslite_ps.sandbox.engine import ErrorInfo, Parameter, PipelineFailed
-from akslite_ps.sandbox.parameters import CommandSyntax, ParameterInfo
-from akslite_ps.sandbox.values import (
+from akslite_ps.sandbox.embedded.parameters import CommandSyntax, ParameterInfo
+from akslite_ps.sandbox.embedded.values import (
     ConversionFailed,
     convert,
     full_type_name,
@@ -22,6 +21,7 @@ from akslite_ps.sandbox.values import (
     text_of,
     type_name_of,
 )
+from akslite_ps.sandbox.engine import ErrorInfo, Parameter, PipelineFailed
 
 _EXCEPTIONS = "System.Management.Automation."
 

@@ -1,6 +1,6 @@
 """The shell resource of a device's WS-Management service: finds the shell a request is for and has it do the work.
 
-Called by ``sandbox.winrm``. Owns what outlives one shell: the table of shells, quotas, and the cache of replies for clients that
+Called by ``protocol.winrm``. Owns what outlives one shell: the table of shells, quotas, and the cache of replies for clients that
 send a request again because they lost its reply.
 """
 
@@ -12,11 +12,11 @@ import logging
 import uuid
 from collections import OrderedDict
 
-from akslite_ps.sandbox import wsman, wsman_replies
-from akslite_ps.sandbox import wsman_faults as faults
 from akslite_ps.sandbox.engine import HostedDevice
-from akslite_ps.sandbox.shells import Client, Quotas, Shell, open_runspaces
-from akslite_ps.sandbox.wsman_faults import WSManFault
+from akslite_ps.sandbox.protocol import wsman, wsman_replies
+from akslite_ps.sandbox.protocol import wsman_faults as faults
+from akslite_ps.sandbox.protocol.shells import Client, Quotas, Shell, open_runspaces
+from akslite_ps.sandbox.protocol.wsman_faults import WSManFault
 
 _log = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 """WS-Management requests as a device reads them: the bytes of a SOAP envelope to a typed request. No I/O.
 
-Called by ``sandbox.winrm``; the operations are carried out by ``sandbox.shell_service``. Replies are in ``sandbox.wsman_replies``.
+Called by ``protocol.winrm``; carried out by ``protocol.shell_service``. Replies are in ``protocol.wsman_replies``.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from lxml import etree
 
-from akslite_ps.sandbox import wsman_faults as faults
-from akslite_ps.sandbox.wsman_faults import WSManFault
+from akslite_ps.sandbox.protocol import wsman_faults as faults
+from akslite_ps.sandbox.protocol.wsman_faults import WSManFault
 
 NAMESPACES = {
     "s": "http://www.w3.org/2003/05/soap-envelope",

@@ -1,6 +1,6 @@
 """Messages on their way to the client: one queue per target, cut into fragments when they are taken.
 
-Called by ``sandbox.psrp``. A target is the runspace pool (None) or a pipeline; a Receive asks for one of them.
+Called by ``protocol.psrp``. A target is the runspace pool (None) or a pipeline; a Receive asks for one of them.
 """
 
 from __future__ import annotations

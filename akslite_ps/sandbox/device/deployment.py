@@ -15,12 +15,13 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from akslite_ps.errors import ConfigError
-from akslite_ps.sandbox import assumptions, host
-from akslite_ps.sandbox.state import Deployment, InstalledProduct, LinuxNode
+from akslite_ps.sandbox import assumptions
+from akslite_ps.sandbox.device import host
+from akslite_ps.sandbox.device.state import Deployment, InstalledProduct, LinuxNode
 
 if TYPE_CHECKING:
     from akslite_ps.aksedge.config import DeploymentConfig
-    from akslite_ps.sandbox.device import SimulatedDevice
+    from akslite_ps.sandbox.device.simulated import SimulatedDevice
 
 Say = Callable[[str], None]
 OK = "OK"

@@ -1,6 +1,6 @@
 """Calls to the client's host: which method, and the shape of its arguments on the wire.
 
-Called by ``sandbox.psrp``. An engine writes ``("PromptForChoice", [caption, message, [(label, help), ...], default])`` or
+Called by ``protocol.psrp``. An engine writes ``("PromptForChoice", [caption, message, [(label, help), ...], default])`` or
 ``("Prompt", [caption, message, [field, ...]])``, a field being a name or a mapping of FieldDescription's properties.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from psrpcore.types import HostMethodIdentifier
 
-from akslite_ps.sandbox.clixml import Complex
+from akslite_ps.sandbox.protocol.clixml import Complex
 
 _ARRAY_LIST = ("System.Collections.ArrayList", "System.Object")
 _BY_ARGUMENT_COUNT = {

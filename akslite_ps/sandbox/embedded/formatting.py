@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from akslite_ps.sandbox.embedded.values import is_sequence, property_names, property_of, text_of
 from akslite_ps.sandbox.engine import PsValue
-from akslite_ps.sandbox.values import is_sequence, property_names, property_of, text_of
 
 _TABLE_LIMIT = 4
 _LIST_LIMIT = 4

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from akslite_ps.sandbox.parameters import CommandSyntax, ParameterInfo, SetMembership
+from akslite_ps.sandbox.embedded.parameters import CommandSyntax, ParameterInfo, SetMembership
 
 _SHOWN_TYPES = {
     "String": "string",

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from akslite_ps.errors import UsageError
-from akslite_ps.sandbox.host import PRODUCT_DIR
-from akslite_ps.sandbox.state import Distribution, InstalledProduct
+from akslite_ps.sandbox.device.host import PRODUCT_DIR
+from akslite_ps.sandbox.device.state import Distribution, InstalledProduct
 
 if TYPE_CHECKING:
-    from akslite_ps.sandbox.device import SimulatedDevice
+    from akslite_ps.sandbox.device.simulated import SimulatedDevice
 
 SUCCESS = 0
 FATAL_ERROR = 1603

@@ -1,6 +1,6 @@
 """The faults of WS-Management that a device answers, with the codes of ``wsman.h``.
 
-Raised by ``sandbox.wsman`` and ``sandbox.shells``; ``sandbox.winrm`` sends them as HTTP 500. Codes and texts of
+Raised by ``protocol.wsman`` and ``protocol.shells``; ``protocol.winrm`` sends them as HTTP 500. Codes and texts of
 :func:`operation_timed_out`, :func:`unknown_shell`, :func:`unknown_command` and :func:`too_many_commands` are recorded
 (``reference/wsman-psrp.md`` section 2); the others are those of the Windows headers.
 """

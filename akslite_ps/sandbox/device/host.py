@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from akslite_ps.sandbox import assumptions
 
 if TYPE_CHECKING:
-    from akslite_ps.sandbox.device import SimulatedDevice
+    from akslite_ps.sandbox.device.simulated import SimulatedDevice
 
 _UPDATED_BUILDS = ((19041, 19045), (22621, 22631))
 PRODUCT_DIR = "C:\\Program Files\\AksEdge"

@@ -1,6 +1,6 @@
 """Who is calling: Negotiate, NTLM and Basic as a device's WinRM listener accepts them, and the encryption of messages.
 
-Called by ``sandbox.winrm``: one :class:`ConnectionSecurity` per TCP connection. The NTLM acceptor of pyspnego finds accounts
+Called by ``protocol.winrm``: one :class:`ConnectionSecurity` per TCP connection. The NTLM acceptor of pyspnego finds accounts
 only in the file named by NTLM_USER_FILE (``reference/wsman-psrp.md`` section 3); :class:`NtlmAccounts` owns that variable for
 the process.
 """
