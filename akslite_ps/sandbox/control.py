@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from akslite_ps.errors import AksLiteError, UsageError
 from akslite_ps.sandbox.description import SandboxDevice, SandboxStatus
-from akslite_ps.sandbox.device.faults import Scalar
+from akslite_ps.sandbox.device.fault_kind import Scalar
 from akslite_ps.sandbox.device.simulated import SimulatedDevice
 from akslite_ps.sandbox.device.state import write_private
 from akslite_ps.sandbox.supervisor import Sandbox

@@ -16,7 +16,7 @@ from typing import Any, Self, TypeVar
 
 from akslite_ps.sandbox.assumptions import BOOT_SECONDS
 from akslite_ps.sandbox.description import SandboxDevice
-from akslite_ps.sandbox.device.faults import Scalar
+from akslite_ps.sandbox.device.fault_kind import Scalar
 from akslite_ps.sandbox.device.simulated import SimulatedDevice
 from akslite_ps.sandbox.device.state import Hardware
 from akslite_ps.sandbox.supervisor import Sandbox

@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 from akslite_ps.errors import AksLiteError, UsageError
 from akslite_ps.sandbox.control import ControlClient, ControlServer, read_address
 from akslite_ps.sandbox.description import SandboxStatus
-from akslite_ps.sandbox.device.faults import Scalar
+from akslite_ps.sandbox.device.fault_kind import Scalar
 from akslite_ps.sandbox.supervisor import SETTINGS_FILE, Sandbox, check_names, stored_devices
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from akslite_ps.aksedge import load_ops_catalog
 from akslite_ps.sandbox import assumptions
-from akslite_ps.sandbox.commands.aksedge import kubeconfig_text
+from akslite_ps.sandbox.commands.aksedge.nodes import kubeconfig_text
 from akslite_ps.sandbox.commands.catalog import command_from_spec
 from akslite_ps.sandbox.device import host, installer, kubectl
 from akslite_ps.sandbox.embedded.cmdlet import Call, CommandInfo, Implementation

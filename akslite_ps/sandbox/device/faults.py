@@ -7,51 +7,13 @@ at the moment each fault is about. Kept in the device's state, so a fault outliv
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from akslite_ps.errors import UsageError
-from akslite_ps.sandbox.assumptions import DEPLOYMENT_SECONDS, NODE_CREATION_FAILED
+from akslite_ps.sandbox.device import product_faults, transport_faults
+from akslite_ps.sandbox.device.fault_kind import FaultKind, Scalar
 from akslite_ps.sandbox.device.state import Fault
 
-Scalar = str | int | float | bool
-
-
-@dataclass(frozen=True, slots=True)
-class FaultKind:
-    """A fault that a device can have.
-
-    Args:
-        name: Its name.
-        summary: What the device then does.
-        parameters: Parameters with their defaults; the default's type is the parameter's.
-        stages: What the parameter ``stage`` may be.
-        times: How often it strikes unless told otherwise; None means until it is cleared.
-    """
-
-    name: str
-    summary: str
-    parameters: Mapping[str, Scalar] = field(default_factory=dict)
-    stages: tuple[str, ...] = ()
-    times: int | None = None
-
-
-_DEPLOYMENT_STAGES = tuple(DEPLOYMENT_SECONDS)
-FAULT_KINDS: Mapping[str, FaultKind] = {
-    kind.name: kind
-    for kind in (
-        FaultKind(
-            "deployment-fails",
-            "New-AksEdgeDeployment gives up at a stage and answers this text instead of OK",
-            {"stage": "node-ssh", "answer": NODE_CREATION_FAILED},
-            stages=_DEPLOYMENT_STAGES,
-        ),
-        FaultKind("reboot-during", "the device restarts without notice when a stage begins", {"stage": "kubernetes"}, times=1),
-        FaultKind("msi-exit-code", "the installer ends with this exit code", {"code": 1603}),
-        FaultKind("low-memory", "only so much memory is free", {"free_mb": 1024}),
-        FaultKind("api-unreachable", "the Kubernetes API refuses connections from outside the device; the cluster itself runs"),
-        FaultKind("slow", "everything takes this many times as long", {"factor": 4.0}),
-    )
-}
+FAULT_KINDS: Mapping[str, FaultKind] = {kind.name: kind for kind in (*product_faults.KINDS, *transport_faults.KINDS)}
 
 
 def make_fault(name: str, *, times: int | None = None, **parameters: Scalar) -> Fault:

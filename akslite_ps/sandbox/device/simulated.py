@@ -20,7 +20,8 @@ from akslite_ps.errors import UsageError
 from akslite_ps.sandbox import assumptions
 from akslite_ps.sandbox.device.clock import DeviceClock, Pace
 from akslite_ps.sandbox.device.cluster_host import ClusterHost
-from akslite_ps.sandbox.device.faults import Scalar, make_fault
+from akslite_ps.sandbox.device.fault_kind import Scalar
+from akslite_ps.sandbox.device.faults import make_fault
 from akslite_ps.sandbox.device.state import DeviceSpec, DeviceState, DeviceStore, Fault, Hardware
 from akslite_ps.sandbox.embedded.runspace import EmbeddedRunspace
 from akslite_ps.sandbox.engine import Account, Runspace
