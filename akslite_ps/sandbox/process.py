@@ -35,6 +35,7 @@ LOCK_FILE = "sandbox.lock"
 _POLL_S = 0.05
 _LAST_MOMENT_S = 5.0
 _ALREADY_RUNNING = 3
+_OPEN_FILES = 16_384
 # Processes started by this one; they outlive it. Kept so that an ended one is waited for.
 _started: list[subprocess.Popen[bytes]] = []
 
@@ -164,6 +165,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     directory: Path = arguments.directory
     directory.mkdir(parents=True, exist_ok=True)
+    _allow_many_sockets()
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         with FileLock(directory / LOCK_FILE, timeout=0):
@@ -175,6 +177,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         log.error("%s", " ".join(str(error).split()))
         return 1
     return 0
+
+
+def _allow_many_sockets() -> None:
+    """POSIX gives a process 1,024 open files unless it asks for what it may have; a device listens on two or three."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _serve(directory: Path, speed: float) -> None:

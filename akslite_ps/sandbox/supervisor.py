@@ -65,6 +65,7 @@ class Sandbox:
         self.directory = directory
         self.pace = Pace(speed)
         self.devices: dict[str, SimulatedDevice] = {}
+        self._addresses: set[str] = set()
         self._make_listener = make_listener or _winrm_listener
         self._authority: CertificateAuthority | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -110,6 +111,7 @@ class Sandbox:
         for device in self.devices.values():
             await device.stop()
         self.devices.clear()
+        self._addresses.clear()
 
     async def _keep_clusters(self) -> None:
         """Devices keep every change at once; what happens inside clusters is kept every few seconds."""
@@ -132,9 +134,10 @@ class Sandbox:
         while (name := f"{self.settings.name_prefix.lower()}-{number:02d}") in self.devices:
             number += 1
         ports = {"http_port": 0, "https_port": 0, "kubernetes_port": 0} if self.settings.free_ports else {}
-        taken = {device.address for device in self.devices.values()}
         base = int(ipaddress.IPv4Address(self.settings.address_base))
-        address = next(a for n in range(number, number + 2**16) if (a := str(ipaddress.IPv4Address(base + n))) not in taken)
+        address = next(
+            a for n in range(number, number + 2**16) if (a := str(ipaddress.IPv4Address(base + n))) not in self._addresses
+        )
         given = hardware or Hardware(ip4_addresses=(_lan_address(number),))
         return DeviceSpec(name=name, computer_name=name.upper(), address=address, hardware=given, **ports)
 
@@ -173,6 +176,7 @@ class Sandbox:
                 next_action="end what uses its ports; new devices can have another address or free ports",
             ) from error
         self.devices[name] = device
+        self._addresses.add(device.address)
         return device
 
     def _store(self, name: str) -> DeviceStore:
