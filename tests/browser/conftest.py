@@ -10,7 +10,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,3 +180,16 @@ def page() -> Iterator[Page]:
         context.set_default_timeout(60_000)
         yield context.new_page()
         browser.close()
+
+
+@pytest.fixture
+def look(page: Page) -> Callable[[str], None]:
+    """Keeps a picture for a person, by name, where AKSLITE_SCREENSHOTS names a folder."""
+    folder = os.environ.get("AKSLITE_SCREENSHOTS")
+
+    def keep(name: str) -> None:
+        if folder:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            page.screenshot(path=Path(folder) / f"{name}.png")
+
+    return keep

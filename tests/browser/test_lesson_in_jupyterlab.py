@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -17,12 +15,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 LESSON = "notebooks/01-first-look.ipynb"
 ACTIVE = "window.jupyterapp.shell.currentWidget.content.activeCell"
-
-
-def look(page: Page, name: str) -> None:
-    """Keep a picture for a person where AKSLITE_SCREENSHOTS names a folder."""
-    if folder := os.environ.get("AKSLITE_SCREENSHOTS"):
-        page.screenshot(path=Path(folder) / f"{name}.png")
 
 
 def type_in_new_cell(page: Page, text: str) -> None:
@@ -53,15 +45,15 @@ def until(page: Page, condition: Callable[[], bool]) -> None:
         page.wait_for_timeout(50)
 
 
-def test_a_trainee_takes_the_first_lesson(lab: Lab, page: Page) -> None:
+def test_a_trainee_takes_the_first_lesson(lab: Lab, page: Page, look: Callable[[str], None]) -> None:
     lab.open(page, LESSON)
     lab.run_all(page)
 
     page.locator(".jp-OutputArea", has_text="Get-AksLiteFacts").locator("table").first.scroll_into_view_if_needed()
-    look(page, "5-lesson-table")
+    look("5-lesson-table")
     error = page.locator(".jp-OutputArea", has_text="FullyQualifiedErrorId").first
     error.scroll_into_view_if_needed()
-    look(page, "6-lesson-error")
+    look("6-lesson-error")
     assert "Traceback" not in error.inner_text()
     slider = page.locator(".widget-slider .noUi-handle").first
     slider.scroll_into_view_if_needed()
@@ -74,7 +66,7 @@ def test_a_trainee_takes_the_first_lesson(lab: Lab, page: Page) -> None:
             .some(label => label.innerText.includes('left for Windows') && label.innerText !== before)""",
         arg=before,
     )
-    look(page, "7-lesson-widget")
+    look("7-lesson-widget")
 
     type_in_new_cell(page, "%connect press-02")
     run_cell(page)
@@ -92,5 +84,5 @@ def test_a_trainee_takes_the_first_lesson(lab: Lab, page: Page) -> None:
     page.wait_for_function(
         "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'", timeout=20_000
     )
-    look(page, "8-lesson-stopped")
+    look("8-lesson-stopped")
     assert lab.sandbox.device("press-02").is_idle

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,14 +15,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 RUNBOOK = "runbooks/40-deploy-single-machine.ipynb"
 
 
-def look(page: Page, name: str) -> None:
-    """Keep a picture for a person where AKSLITE_SCREENSHOTS names a folder."""
-    if folder := os.environ.get("AKSLITE_SCREENSHOTS"):
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=Path(folder) / f"{name}.png")
-
-
-def test_a_person_deploys_a_cluster_from_the_runbook(lab: Lab, page: Page) -> None:
+def test_a_person_deploys_a_cluster_from_the_runbook(lab: Lab, page: Page, look: Callable[[str], None]) -> None:
     lab.open(page, RUNBOOK)
     lab.run_all(page)
 
@@ -31,12 +23,12 @@ def test_a_person_deploys_a_cluster_from_the_runbook(lab: Lab, page: Page) -> No
     picker.select_option(value=picker.locator("option", has_text="press-01").get_attribute("value"))
     page.get_by_text("Network", exact=True).first.click()
     page.locator(".akslite-row", has_text="Deploys without internet").locator("input").check()
-    look(page, "1-form")
+    look("1-form")
     page.locator(".akslite-plan").click()
     approval = page.locator(".akslite-confirm input")
     approval.wait_for()
     approval.scroll_into_view_if_needed()
-    look(page, "2-plan")
+    look("2-plan")
     apply = page.locator(".akslite-apply")
     assert apply.is_disabled()
     approval.fill("press-01")
@@ -45,12 +37,12 @@ def test_a_person_deploys_a_cluster_from_the_runbook(lab: Lab, page: Page) -> No
     apply.click()
     page.locator(".akslite-run").scroll_into_view_if_needed()
     page.locator(".akslite-run", has_text="Waiting for the node to be Ready").wait_for()
-    look(page, "3-running")
+    look("3-running")
     node = page.locator("td", has_text="Azure Linux")
     node.wait_for(timeout=120_000)
     node.scroll_into_view_if_needed()
     assert page.locator("tr", has_text="press-01-ledge", has=node).get_by_text("Ready", exact=True).is_visible()
-    look(page, "4-cluster")
+    look("4-cluster")
 
     saved = lab.save(page, RUNBOOK)
     outputs = "".join(str(cell.get("outputs", "")) for cell in saved.cells)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+from psrpcore.types import ErrorCategory
+
 from akslite_ps.sandbox.embedded.cmdlet import Call, cmdlet
 from akslite_ps.sandbox.embedded.formatting import format_objects
 from akslite_ps.sandbox.embedded.parameters import parameter, switch
@@ -13,40 +15,7 @@ from akslite_ps.sandbox.engine import ErrorInfo, PipelineFailed, Progress
 
 _MODULE = "Microsoft.PowerShell.Utility"
 _WRITE_ERROR = "Microsoft.PowerShell.Commands.WriteErrorException"
-_CATEGORIES = (
-    "NotSpecified",
-    "OpenError",
-    "CloseError",
-    "DeviceError",
-    "DeadlockDetected",
-    "InvalidArgument",
-    "InvalidData",
-    "InvalidOperation",
-    "InvalidResult",
-    "InvalidType",
-    "MetadataError",
-    "NotImplemented",
-    "NotInstalled",
-    "ObjectNotFound",
-    "OperationStopped",
-    "OperationTimeout",
-    "SyntaxError",
-    "ParserError",
-    "PermissionDenied",
-    "ResourceBusy",
-    "ResourceExists",
-    "ResourceUnavailable",
-    "ReadError",
-    "WriteError",
-    "FromStdErr",
-    "SecurityError",
-    "ProtocolError",
-    "ConnectionError",
-    "AuthenticationError",
-    "LimitsExceeded",
-    "QuotaExceeded",
-    "NotEnabled",
-)
+_CATEGORIES = tuple(category.name for category in ErrorCategory)
 
 
 async def write_output(call: Call) -> AsyncIterator[Any]:
