@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from akslite_ps.aksedge.catalog import load_catalog as load_catalog
     from akslite_ps.aksedge.catalog import load_ops_catalog as load_ops_catalog
     from akslite_ps.aksedge.config import DeploymentConfig as DeploymentConfig
-    from akslite_ps.aksedge.config_fields import FieldSpec as FieldSpec
+    from akslite_ps.aksedge.config.fields import FieldSpec as FieldSpec
     from akslite_ps.aksedge.failures import KnownFailure as KnownFailure
     from akslite_ps.aksedge.failures import known_failure as known_failure
     from akslite_ps.aksedge.host_facts import HostFacts as HostFacts
@@ -41,9 +41,9 @@ _PLACES = {
     "AksEdge": "calls",
     "Catalog": "catalog",
     "CmdletSpec": "catalog",
-    "DeploymentConfig": "config",
+    "DeploymentConfig": "config.deployment_config",
     "ExitCode": "installer",
-    "FieldSpec": "config_fields",
+    "FieldSpec": "config.fields",
     "HostFacts": "host_facts",
     "HostFeatures": "calls",
     "HostNeeds": "host_requirements",

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from akslite_ps.aksedge.catalog import CmdletSpec, ParameterSpec, load_catalog
-from akslite_ps.aksedge.config_rules import ARC_ENFORCED_SCHEMA
+from akslite_ps.aksedge.config.rules import ARC_ENFORCED_SCHEMA
 from akslite_ps.aksedge.failures import KnownFailure, known_failure
 from akslite_ps.aksedge.session_port import Answer, DeviceSession, OnRecord
 from akslite_ps.aksedge.versions import compare, is_version

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from akslite_ps.aksedge import DeploymentConfig
-from akslite_ps.aksedge.config_secrets import HeldSecret
+from akslite_ps.aksedge.config.secret_values import HeldSecret
 from akslite_ps.errors import ConfigError, SecretUnavailable
 from akslite_ps.secrets import SecretRef, redact
 

@@ -1,7 +1,7 @@
 """Rules between the fields of a deployment config, and against what is installed on the device.
 
 Called by ``DeploymentConfig.check``; what the product takes though a person should know it is in
-``config_advice``. Sources: Microsoft's how-to pages, config table and release notes, and issue threads
+``config.advice``. Sources: Microsoft's how-to pages, config table and release notes, and issue threads
 of Azure/AKS-Edge; a rule about which sources disagree says so in its reason.
 """
 
@@ -13,14 +13,14 @@ from ipaddress import IPv4Address, IPv4Network
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from akslite_ps.aksedge.config_machines import HOST_CPU_LIMIT
-from akslite_ps.aksedge.config_reading import Shown, shown_value
+from akslite_ps.aksedge.config.machines import HOST_CPU_LIMIT
+from akslite_ps.aksedge.config.reading import Shown, shown_value
 from akslite_ps.aksedge.releases import FIRST_SCHEMA, LATEST_SCHEMA, Distribution, distribution_named, schema_for
 from akslite_ps.aksedge.versions import compare, version_key
 from akslite_ps.errors import ConfigIssue
 
 if TYPE_CHECKING:
-    from akslite_ps.aksedge.config import DeploymentConfig
+    from akslite_ps.aksedge.config.deployment_config import DeploymentConfig
 
 ARC_ENFORCED_SCHEMA = "1.16"
 ARC_ENFORCED_RELEASE = "1.11"

@@ -1,6 +1,6 @@
 """The sections Init, Join, Arc, Network and User of a deployment config, with what is known of each field.
 
-Composed into ``config.DeploymentConfig``. Attribute names are Python's, aliases the product's. An absent field
+Composed into ``config.deployment_config``. Attribute names are Python's, aliases the product's. An absent field
 reads as the product's documented default and is not written to the device.
 """
 
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from akslite_ps.aksedge.config_fields import setting
-from akslite_ps.aksedge.config_secrets import SecretField
-from akslite_ps.aksedge.config_types import Guid, Ipv4, ProxyAddress, Section, Subnet, Text, choice
+from akslite_ps.aksedge.config.fields import setting
+from akslite_ps.aksedge.config.secret_values import SecretField
+from akslite_ps.aksedge.config.value_types import Guid, Ipv4, ProxyAddress, Section, Subnet, Text, choice
 
 NetworkPlugin = Literal["flannel", "calico"]
 

@@ -14,9 +14,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from akslite_ps.aksedge.config_fields import FieldSpec, Place, places, specs
-from akslite_ps.aksedge.config_reading import Shown, safe_name, shown_value
-from akslite_ps.aksedge.config_secrets import HeldSecret, Secret
+from akslite_ps.aksedge.config.fields import FieldSpec, Place, places, specs
+from akslite_ps.aksedge.config.reading import Shown, safe_name, shown_value
+from akslite_ps.aksedge.config.secret_values import HeldSecret, Secret
 from akslite_ps.errors import ConfigIssue, UsageError
 from akslite_ps.secrets import SecretRef
 

@@ -1,6 +1,6 @@
 """What is known of every field of a deployment config, beside its type.
 
-``setting`` declares a field of the models in ``config_sections`` and ``config_machines``; :class:`FieldSpec`
+``setting`` declares a field of the models in ``config.sections`` and ``config.machines``; :class:`FieldSpec`
 is what forms, ``explain`` and the rules read. The facts come from Microsoft's config table (March 2025), its
 schema diagram and samples at Azure/AKS-Edge a1c409cd, and its how-to pages; a ``note`` says where these disagree.
 """

@@ -1,6 +1,6 @@
 """What the product takes and a person should know before deploying: previews, small disks, settings without effect.
 
-Called by ``DeploymentConfig.advice``; the rules of what is refused are in ``config_rules``. Sources: Microsoft's
+Called by ``DeploymentConfig.advice``; the rules of what is refused are in ``config.rules``. Sources: Microsoft's
 how-to pages and issue threads of Azure/AKS-Edge; nothing here stops anybody.
 """
 
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from akslite_ps.aksedge.config_reading import Shown
-from akslite_ps.aksedge.config_rules import CLUSTER_NETWORKS, Facts, Rule, named_nodes
+from akslite_ps.aksedge.config.reading import Shown
+from akslite_ps.aksedge.config.rules import CLUSTER_NETWORKS, Facts, Rule, named_nodes
 from akslite_ps.errors import ConfigIssue
 
 GITOPS_CPUS = 4

@@ -15,8 +15,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from akslite_ps.aksedge.config_fields import FieldSpec, Place, places
-from akslite_ps.aksedge.config_secrets import HeldSecret, read_secret
+from akslite_ps.aksedge.config.fields import FieldSpec, Place, places
+from akslite_ps.aksedge.config.secret_values import HeldSecret, read_secret
 from akslite_ps.errors import ConfigIssue
 from akslite_ps.secrets import REDACTED, REDACTOR, SecretRef, redact
 

@@ -13,15 +13,15 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import PrivateAttr, ValidationError
 
-from akslite_ps.aksedge.config_advice import ADVICE_RULES
-from akslite_ps.aksedge.config_fields import DeploymentType, FieldSpec, setting
-from akslite_ps.aksedge.config_machines import LinuxNode, Machine, WindowsNode
-from akslite_ps.aksedge.config_reading import Reader, Shown, decode, is_preview_layout, read_json
-from akslite_ps.aksedge.config_rules import FAULT_RULES, apply_rules
-from akslite_ps.aksedge.config_secrets import HeldSecret, Secret
-from akslite_ps.aksedge.config_sections import Arc, Init, Join, Network, User
-from akslite_ps.aksedge.config_tree import all_specs, leaves, put, spec_for, to_tree, value_issues
-from akslite_ps.aksedge.config_types import SchemaVersion, Section, choice
+from akslite_ps.aksedge.config.advice import ADVICE_RULES
+from akslite_ps.aksedge.config.fields import DeploymentType, FieldSpec, setting
+from akslite_ps.aksedge.config.machines import LinuxNode, Machine, WindowsNode
+from akslite_ps.aksedge.config.reading import Reader, Shown, decode, is_preview_layout, read_json
+from akslite_ps.aksedge.config.rules import FAULT_RULES, apply_rules
+from akslite_ps.aksedge.config.secret_values import HeldSecret, Secret
+from akslite_ps.aksedge.config.sections import Arc, Init, Join, Network, User
+from akslite_ps.aksedge.config.tree import all_specs, leaves, put, spec_for, to_tree, value_issues
+from akslite_ps.aksedge.config.value_types import SchemaVersion, Section, choice
 from akslite_ps.aksedge.releases import FIRST_SCHEMA, LATEST_SCHEMA, Distribution
 from akslite_ps.errors import ConfigError, ConfigIssue, SecretUnavailable, UsageError
 from akslite_ps.secrets import REDACTED, SecretRef

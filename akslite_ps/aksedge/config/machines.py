@@ -1,14 +1,14 @@
 """The machines and nodes of a deployment config, with what is known of each field.
 
-Composed into ``config.DeploymentConfig``. Sizes are static: the product cannot change them after deployment.
+Composed into ``config.deployment_config``. Sizes are static: the product cannot change them after deployment.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from akslite_ps.aksedge.config_fields import setting
-from akslite_ps.aksedge.config_types import Ipv4, MacAddress, Section, Text, choice
+from akslite_ps.aksedge.config.fields import setting
+from akslite_ps.aksedge.config.value_types import Ipv4, MacAddress, Section, Text, choice
 
 GpuType = Literal["ParaVirtualization"]
 HOST_CPU_LIMIT = 16
