@@ -27,11 +27,12 @@ class Release:
     Args:
         product: Version of product, MSI and module; the revision is 0 where only three parts are published.
         date: Year and month, from tags and notes, so a few weeks uncertain.
-        k8s: Kubernetes versions of its K8s installers, None where unknown.
+        k8s: Kubernetes versions it brings for K8s, None where unknown.
         k3s: The same for K3s.
         schema: Newest config schema it is known to take, None where unknown.
         linux: System image of the Linux node, None where unknown.
         note: Where sources disagree, and what else matters.
+        upgrade_only: Those of its Kubernetes versions that only updates bring; there is no installer with them.
     """
 
     product: str
@@ -41,6 +42,7 @@ class Release:
     schema: str | None = None
     linux: str | None = None
     note: str = ""
+    upgrade_only: tuple[str, ...] = ()
 
     @property
     def is_preview(self) -> bool:
@@ -48,8 +50,13 @@ class Release:
         return version_key(self.product) < version_key("1.0")
 
     def kubernetes(self, distribution: Distribution) -> tuple[str, ...] | None:
-        """Kubernetes versions of this distribution's installers, None where unknown."""
+        """Kubernetes versions that this release brings for a distribution, None where unknown."""
         return self.k3s if distribution == "K3s" else self.k8s
+
+    def installers(self, distribution: Distribution) -> tuple[str, ...] | None:
+        """Kubernetes versions of this distribution's installers, None where unknown."""
+        versions = self.kubernetes(distribution)
+        return None if versions is None else tuple(version for version in versions if version not in self.upgrade_only)
 
 
 RELEASES: tuple[Release, ...] = (
@@ -109,6 +116,7 @@ RELEASES: tuple[Release, ...] = (
         "1.15",
         "CBL-Mariner 2.0.20250207",
         "1.29.9 for upgrades only. Deploying connects to Azure Arc; missing Arc values are tolerated.",
+        ("1.29.9",),
     ),
     Release(
         "1.11.230.0",
@@ -118,8 +126,17 @@ RELEASES: tuple[Release, ...] = (
         "1.15",
         "Azure Linux 3.0.20250822",
         "1.30 for upgrades only. The notes say that missing Arc values now block a deployment.",
+        ("1.30.5", "1.30.6"),
     ),
-    Release("1.11.247.0", "2025-09", None, None, "1.16", "Azure Linux 3.0", "Kubernetes 1.31, patch level unknown."),
+    Release(
+        "1.11.247.0",
+        "2025-09",
+        ("1.31.5",),
+        ("1.31.6",),
+        "1.16",
+        "Azure Linux 3.0",
+        "Kubernetes versions by the installers' names in AKS-Edge issue 265; whether updates also bring 1.30 is unknown.",
+    ),
     Release("1.12.269.0", "2026-04", None, ("1.33.5",), "1.16", None, "Kubernetes version of the K8s installer unknown."),
 )
 

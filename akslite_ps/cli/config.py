@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from akslite_ps.cli.exit_codes import USAGE
-from akslite_ps.cli.output import Json, emit, name_values, say, table
+from akslite_ps.cli.exit_codes import CHANGES, USAGE
+from akslite_ps.cli.output import Json, emit, facts, name_values, say, table, write
 from akslite_ps.errors import ConfigIssue, UsageError
+from akslite_ps.whole_file import write_whole
 
 if TYPE_CHECKING:
-    from akslite_ps.aksedge.config import DeploymentConfig
+    from akslite_ps.aksedge.config import DeploymentConfig, DeploymentType, NodeType
     from akslite_ps.aksedge.releases import Distribution as KubernetesDistribution
 
 app = typer.Typer(help="Deployment configs (aksedge-config.json).", no_args_is_help=True)
@@ -27,6 +29,12 @@ Overrides = Annotated[
 Distribution = Annotated[
     str | None, typer.Option(metavar="K3s|K8s", help="Kubernetes distribution; default: the one that fits the network plugin.")
 ]
+OutputFile = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write here; default: standard output.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace the output file if it exists.")]
+
+_Choice = TypeVar("_Choice")
+_TYPES: Mapping[str, DeploymentType] = {"single": "SingleMachineCluster", "scalable": "ScalableCluster"}
+_NODES: Mapping[str, NodeType] = {"linux": "Linux", "windows": "Windows", "both": "LinuxAndWindows"}
 
 
 @app.command("check")
@@ -94,9 +102,7 @@ def load(file: Path, overrides: Sequence[str] | None) -> DeploymentConfig:
 
     if file.is_dir():
         raise UsageError(f"{file} is a folder", next_action="name a deployment config in it, e.g. aksedge-config.json")
-    config = DeploymentConfig.load(file)
-    changes = {path: _value(value) for path, value in name_values(overrides or (), "--set").items()}
-    return config.with_values(changes) if changes else config
+    return with_overrides(DeploymentConfig.load(file), overrides)
 
 
 def _value(text: str) -> Any:
@@ -104,3 +110,152 @@ def _value(text: str) -> Any:
         return json.loads(text)
     except json.JSONDecodeError:
         return text
+
+
+@app.command("new")
+def new(
+    output: OutputFile = None,
+    deployment_type: Annotated[str, typer.Option("--type", metavar="single|scalable", help="Kind of cluster.")] = "single",
+    distribution: Annotated[str, typer.Option(metavar="K3s|K8s", help="Kubernetes distribution.")] = "K3s",
+    nodes: Annotated[str, typer.Option(metavar="linux|windows|both", help="Nodes on the machine.")] = "linux",
+    schema: Annotated[str | None, typer.Option(help="Schema version; default: the newest known.")] = None,
+    overrides: Overrides = None,
+    force: Force = False,
+) -> None:
+    """Write a config to start from.
+
+    What only a person can know (Azure Arc, addresses, the licence terms) is left out; `akslite config check` tells.
+    """
+    from akslite_ps.aksedge.config import DeploymentConfig
+    from akslite_ps.aksedge.releases import LATEST_SCHEMA
+
+    config = DeploymentConfig.template(
+        _one_of(_TYPES, deployment_type, "--type"),
+        checked_distribution(distribution) or "K3s",
+        node_type=_one_of(_NODES, nodes, "--nodes"),
+        schema_version=schema or LATEST_SCHEMA,
+    )
+    _put(with_overrides(config, overrides).to_json() + "\n", output, force=force)
+
+
+@app.command("explain")
+def explain(
+    field: Annotated[
+        str | None, typer.Argument(metavar="[FIELD]", help="A field's path or last name; default: all fields.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a field means, what is allowed in it, and what sources disagree about."""
+    from akslite_ps.aksedge.config import DeploymentConfig
+
+    if field is None:
+        specs = DeploymentConfig.fields()
+        emit(
+            [asdict(spec) for spec in specs],
+            as_json=as_json,
+            show=lambda: table(("FIELD", "ALLOWED", "REQUIRED"), ((s.path, s.allowed, s.required) for s in specs)),
+        )
+        return
+    spec = DeploymentConfig.explain(field)
+    shown = {
+        "means": spec.description,
+        "allowed": spec.allowed,
+        "unit": spec.unit,
+        "default": "" if spec.default is None else json.dumps(spec.default),
+        "required": spec.required,
+        "deployments": ", ".join(spec.deployment_types),
+        "distributions": ", ".join(spec.distributions),
+        "from schema": spec.since_schema,
+        "after deployment": "a change needs a new deployment" if spec.fixed else "can be changed",
+        "note": spec.note,
+    }
+    emit(asdict(spec), as_json=as_json, show=lambda: facts(shown, title=spec.path))
+
+
+@app.command("diff")
+def diff(
+    first: Annotated[Path, typer.Argument(metavar="FILE")],
+    second: Annotated[Path, typer.Argument(metavar="FILE")],
+    detailed_exitcode: Annotated[bool, typer.Option("--detailed-exitcode", help="Exit code 3 where they differ.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Compare two configs field by field, and say what the product can change in place. Absent fields count as defaults."""
+    found = load(first, None).differences(load(second, None))
+
+    def show() -> None:
+        if not found:
+            say("no differences", style="green")
+            return
+        table(
+            ("FIELD", str(first), str(second), "TO CHANGE IT"),
+            ((d.path, repr(d.before), repr(d.after), "deploy anew" if d.redeploys else "in place") for d in found),
+        )
+
+    data = [{"path": d.path, "before": _plain(d.before), "after": _plain(d.after), "redeploys": d.redeploys} for d in found]
+    emit(data, as_json=as_json, show=show)
+    if found and detailed_exitcode:
+        raise typer.Exit(CHANGES)
+
+
+@app.command("migrate")
+def migrate(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A config of any age; the 2022 preview's layout, too.")],
+    output: OutputFile = None,
+    schema: Annotated[str | None, typer.Option(help="Schema version of the result; default: the newest known.")] = None,
+    force: Force = False,
+) -> None:
+    """Write an old config in today's layout and say what was changed or left out. The file itself stays as it is."""
+    from akslite_ps.aksedge.config import DeploymentConfig
+    from akslite_ps.aksedge.releases import LATEST_SCHEMA
+
+    config, notes = DeploymentConfig.migrate(file, schema_version=schema or LATEST_SCHEMA)
+    _put(config.to_json() + "\n", output, force=force)
+    for note in notes:
+        say(note, style="yellow")
+    issues = config.check()
+    if issues:
+        count = f"{len(issues)} fault{'s' if len(issues) != 1 else ''}"
+        say(f"{count} left to correct: {', '.join(issue.path for issue in issues)}; see: akslite config check", style="yellow")
+
+
+@app.command("schema")
+def schema_command(output: OutputFile = None, force: Force = False) -> None:
+    """Write the JSON Schema of a config, for editors that complete and check while one types."""
+    from akslite_ps.aksedge.config import DeploymentConfig
+
+    _put(json.dumps(DeploymentConfig.json_schema(), indent=2) + "\n", output, force=force)
+
+
+def with_overrides(config: DeploymentConfig, overrides: Sequence[str] | None) -> DeploymentConfig:
+    """A config with ``--set`` changes applied.
+
+    Raises:
+        UsageError: A change is not PATH=VALUE.
+        ConfigError: A changed field has faults.
+    """
+    changes = {path: _value(value) for path, value in name_values(overrides or (), "--set").items()}
+    return config.with_values(changes) if changes else config
+
+
+def _one_of(choices: Mapping[str, _Choice], given: str, option: str) -> _Choice:
+    try:
+        return choices[given.casefold()]
+    except KeyError:
+        raise UsageError(f"{option} {given}: allowed are {', '.join(choices)}") from None
+
+
+def _put(text: str, file: Path | None, *, force: bool) -> None:
+    """The text into a file, or onto standard output where none is named."""
+    if file is None:
+        write(text)
+        return
+    if file.exists() and not file.is_file():
+        raise UsageError(f"{file} is no file", next_action="name a file")
+    if file.exists() and not force:
+        raise UsageError(f"{file} exists", next_action="name another file, or replace it with --force")
+    write_whole(file, text)
+    say(f"{file} written", style="green")
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, str | int | float | bool | list | dict) or value is None else str(value)

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from akslite_ps.sandbox.process import up as up
 
 _PLACES = {
-    "FAULT_KINDS": "faults",
-    "Hardware": "state",
+    "FAULT_KINDS": "device.faults",
+    "Hardware": "device.state",
     "LocalSandbox": "local",
     "SandboxDevice": "description",
     "SandboxStatus": "description",

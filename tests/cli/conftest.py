@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from akslite_ps.cli.app import main
+
 SAMPLE = Path(__file__).resolve().parents[1] / "recorded" / "azure-aks-edge" / "aksedge-config.json"
 OFFLINE = ("--config", str(SAMPLE), "--set", "Network.InternetDisabled=true")
 
@@ -58,3 +60,25 @@ def akslite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Akslite]:
         yield command
     finally:
         command("sandbox", "down", "--delete")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "home"
+    monkeypatch.setenv("AKSLITE_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture
+def run(home: Path, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Runs a command line in this process; returns its exit code, standard output and standard error."""
+
+    def run(*line: str | Path) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as left:
+            main([str(word) for word in line])
+        said = capsys.readouterr()
+        assert "Traceback" not in said.out + said.err
+        assert "unexpected" not in said.out + said.err
+        return int(left.value.code or 0), said.out, said.err
+
+    return run

@@ -19,28 +19,6 @@ from akslite_ps.errors import PlanOutdated, UsageError
 from akslite_ps.fleet import Inventory
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "home"
-    monkeypatch.setenv("AKSLITE_HOME", str(folder))
-    return folder
-
-
-@pytest.fixture
-def run(home: Path, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Runs a command line in this process; returns its exit code, standard output and standard error."""
-
-    def run(*line: str | Path) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as left:
-            main([str(word) for word in line])
-        said = capsys.readouterr()
-        assert "Traceback" not in said.out + said.err
-        assert "unexpected" not in said.out + said.err
-        return int(left.value.code or 0), said.out, said.err
-
-    return run
-
-
 def add_device(run: Any, name: str = "press-07", *more: str) -> None:
     code, _, err = run(
         "device", "add", name, "--host", "127.0.0.1", "--port", "1", "--username", "ops", "--password", "env:NOT_SET", *more

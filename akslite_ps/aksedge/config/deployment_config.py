@@ -14,8 +14,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import PrivateAttr, ValidationError
 
 from akslite_ps.aksedge.config.advice import ADVICE_RULES
+from akslite_ps.aksedge.config.differences import Difference, differences
 from akslite_ps.aksedge.config.fields import DeploymentType, FieldSpec, setting
+from akslite_ps.aksedge.config.json_schema import schema_for_editors
 from akslite_ps.aksedge.config.machines import LinuxNode, Machine, WindowsNode
+from akslite_ps.aksedge.config.preview import carry_over
 from akslite_ps.aksedge.config.reading import Reader, Shown, decode, is_preview_layout, read_json
 from akslite_ps.aksedge.config.rules import FAULT_RULES, apply_rules
 from akslite_ps.aksedge.config.secret_values import HeldSecret, Secret
@@ -23,6 +26,7 @@ from akslite_ps.aksedge.config.sections import Arc, Init, Join, Network, User
 from akslite_ps.aksedge.config.tree import all_specs, leaves, put, spec_for, to_tree, value_issues
 from akslite_ps.aksedge.config.value_types import SchemaVersion, Section, choice
 from akslite_ps.aksedge.releases import FIRST_SCHEMA, LATEST_SCHEMA, Distribution
+from akslite_ps.aksedge.versions import compare
 from akslite_ps.errors import ConfigError, ConfigIssue, SecretUnavailable, UsageError
 from akslite_ps.secrets import REDACTED, SecretRef
 
@@ -122,16 +126,7 @@ class DeploymentConfig(Section):
             ConfigError: With every fault found.
         """
         file = Path(path)
-        try:
-            data = file.read_bytes()
-        except OSError as error:
-            raise UsageError(
-                f"the config file {file} cannot be read: {error.strerror or type(error).__name__}",
-                next_action="name an existing deployment config (JSON)",
-            ) from None
-        text, encoding, issues = decode(data)
-        if text is None:
-            raise ConfigError(issues, source=str(file), next_action=_NEXT_ACTION)
+        text, encoding = _text_of(file)
         # Secrets are looked up again at send time as UTF-8; in another encoding they are held in memory instead.
         refer_to = str(file.resolve()) if encoding in ("utf-8", "utf-8-sig") else None
         return cls._parse(text, source=str(file), file=refer_to)
@@ -178,6 +173,42 @@ class DeploymentConfig(Section):
             raise ConfigError(issues, source=source, next_action=_NEXT_ACTION)
         made._source = source
         return made
+
+    @classmethod
+    def migrate(cls, path: Path | str, *, schema_version: str = LATEST_SCHEMA) -> tuple[Self, tuple[str, ...]]:
+        """Read a config file of any layout, the 2022 preview's too, as one of today's.
+
+        Args:
+            path: The file.
+            schema_version: The schema of the result, e.g. ``1.15``; a config is never taken to an older one.
+
+        Returns:
+            The config, and notes: what was changed or left out, and why.
+
+        Raises:
+            UsageError: The file cannot be read, or ``schema_version`` is older than the file's.
+            ConfigError: With every fault found.
+        """
+        file = Path(path)
+        text = _text_of(file)[0]
+        data, issues = read_json(text)
+        if issues:
+            raise ConfigError(issues, source=str(file), next_action=_NEXT_ACTION)
+        if is_preview_layout(data):
+            carried = carry_over(data, schema_version=schema_version)
+            if carried.issues:
+                raise ConfigError(carried.issues, source=str(file), next_action=_NEXT_ACTION)
+            return cls._parse(carried.data, source=str(file), file=None), carried.notes
+        config = cls.load(file)
+        if compare(schema_version, config.schema_version) < 0:
+            raise UsageError(
+                f"{file} has schema {config.schema_version}, newer than {schema_version}",
+                next_action="fields of a newer schema are not known to an older product; write a config for it anew",
+            )
+        if schema_version == config.schema_version:
+            return config, ()
+        note = f"SchemaVersion: {config.schema_version} became {schema_version}"
+        return config.with_values({"SchemaVersion": schema_version}), (note,)
 
     @classmethod
     def template(
@@ -317,6 +348,22 @@ class DeploymentConfig(Section):
         return tuple(spec for spec in all_specs(cls) if spec.kind != "section")
 
     @classmethod
+    def json_schema(cls) -> dict[str, Any]:
+        """The config's JSON Schema (draft 2020-12), for editors: types, choices, limits and descriptions.
+
+        Rules between fields are not in it; :meth:`check` has them. Names are in the product's spelling, to which an editor
+        holds a writer; the product itself ignores their case.
+        """
+        return schema_for_editors(cls)
+
+    def differences(self, other: Self) -> tuple[Difference, ...]:
+        """The fields in which another config differs from this one, in the order of the fields.
+
+        An absent field counts as the product's default. Secrets are compared as references.
+        """
+        return differences(self, other)
+
+    @classmethod
     def explain(cls, path: str) -> FieldSpec:
         """What is known of a field or section. Case and list positions do not matter; a last name alone is enough where unique.
 
@@ -326,6 +373,21 @@ class DeploymentConfig(Section):
         return spec_for(cls, path)
 
 
+def _text_of(file: Path) -> tuple[str, str | None]:
+    """Text and encoding of a config file."""
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"the config file {file} cannot be read: {error.strerror or type(error).__name__}",
+            next_action="name an existing deployment config (JSON)",
+        ) from None
+    text, encoding, issues = decode(data)
+    if text is None:
+        raise ConfigError(issues, source=str(file), next_action=_NEXT_ACTION)
+    return text, encoding
+
+
 def _preview(source: str) -> ConfigError:
     issue = ConfigIssue(
         "SchemaVersion",
@@ -333,7 +395,7 @@ def _preview(source: str) -> ConfigError:
         f"schema {FIRST_SCHEMA} to {LATEST_SCHEMA}",
         "today's product does not take it: DeployOptions, EndUser, LinuxVm and WindowsVm have other names and places now",
     )
-    return ConfigError([issue], source=source, next_action="start from a new template and carry the values over")
+    return ConfigError([issue], source=source, next_action="carry it over: akslite config migrate FILE")
 
 
 def _refer(path: str, secret: Secret) -> str:

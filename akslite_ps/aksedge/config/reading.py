@@ -33,7 +33,8 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _SECRET_WORDS = ("secret", "token", "password", "key", "hash", "credential")
-_PRESENCE_COUNTS = frozenset({"LinuxNode", "WindowsNode"})  # an empty object there still asks for the node
+NODE_SECTIONS = frozenset({"LinuxNode", "WindowsNode"})
+"""Their presence counts: an empty object there still asks for the node."""
 _PREVIEW_KEYS = frozenset({"deployoptions", "enduser", "linuxvm", "windowsvm"})
 
 
@@ -107,6 +108,13 @@ def is_preview_layout(data: Any) -> bool:
     return bool(_PREVIEW_KEYS & names.keys()) or (isinstance(schema, str) and schema.strip() in ("1.0", "1.1"))
 
 
+def as_plain(data: Any) -> Any:
+    """The same value with dictionaries for objects; of a key given twice the last counts."""
+    if _is_object(data):
+        return {str(name): as_plain(value) for name, value in _members(data)}
+    return [as_plain(item) for item in data] if isinstance(data, list) else data
+
+
 def _is_object(value: Any) -> bool:
     return isinstance(value, Mapping | _Members)
 
@@ -166,7 +174,7 @@ class Reader:
             return self._list(value, place.model, path)
         if place.model:
             section = self._section(value, place.model, path)
-            return section or (section if place.name in _PRESENCE_COUNTS else None)
+            return section or (section if place.name in NODE_SECTIONS else None)
         if place.spec.kind == "ipv4 list":
             if not _is_list(value):
                 self.issues.append(ConfigIssue(path, describe(value), place.spec.allowed, "even a single address stands in a list"))

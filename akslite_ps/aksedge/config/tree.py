@@ -66,8 +66,10 @@ def spec_for(root: type[BaseModel], path: str) -> FieldSpec:
     if namesakes:
         paths = ", ".join(spec.path for spec in namesakes)
         raise UsageError(f"{path} is the name of several fields", next_action=f"use one of {paths}")
-    close = difflib.get_close_matches(wanted, known, n=1)
-    hint = f"{known[close[0]].path} (did you mean that?)" if close else "a path such as Network.InternetDisabled"
+    by_last_name = {name.rpartition(".")[2]: spec for name, spec in known.items()}
+    spellings = known if "." in wanted else by_last_name
+    close = difflib.get_close_matches(wanted, spellings, n=1)
+    hint = f"{spellings[close[0]].path} (did you mean that?)" if close else "a path such as Network.InternetDisabled"
     raise UsageError(f"there is no field {safe_name(path)}", next_action=f"use {hint}")
 
 
