@@ -39,6 +39,7 @@ class DeviceSession(Protocol):
     def invoke(
         self,
         command: str,
+        /,
         *,
         timeout_s: float | None = None,
         on_record: OnRecord | None = None,

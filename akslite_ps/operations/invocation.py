@@ -114,6 +114,7 @@ class Sender:
     def invoke(
         self,
         command: str | Command,
+        /,
         *,
         timeout_s: float | None = None,
         on_record: Callable[[Record], None] | None = None,

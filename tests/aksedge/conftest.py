@@ -69,6 +69,7 @@ class FakeSession:
     def invoke(
         self,
         command: str,
+        /,
         *,
         timeout_s: float | None = None,
         on_record: Callable[[Record], None] | None = None,

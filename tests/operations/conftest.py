@@ -131,7 +131,7 @@ class FakeSession:
     def is_alive(self) -> bool:
         return self.host.reachable and self.shell_id in self.host.shells
 
-    def invoke(self, command: str, *, check: bool = True, **parameters: Any) -> Result:
+    def invoke(self, command: str, /, *, check: bool = True, **parameters: Any) -> Result:
         """Reading commands only."""
         self.host.require(self.device)
         if not self.is_alive():
@@ -141,7 +141,7 @@ class FakeSession:
         values = {"Get-AksLiteBootTime": self.host.boot_time, "Get-So": self.host.so}
         return Result(InvocationState.COMPLETED, output=[values[command]])
 
-    def start(self, command: str, *, timeout_s: float | None = None, **parameters: Any) -> FakeInvocation:
+    def start(self, command: str, /, *, timeout_s: float | None = None, **parameters: Any) -> FakeInvocation:
         self.host.sent.append(command)
         pipeline = FakePipeline(command, deque(self.host.scripts[command]))
         self.shell.pipelines[pipeline.id] = pipeline
