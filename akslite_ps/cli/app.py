@@ -18,7 +18,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import akslite_ps
-from akslite_ps.cli import config, device, operate, runbook, runs, sandbox
+from akslite_ps.cli import config, device, jea, operate, runbook, runs, sandbox
 from akslite_ps.cli.exit_codes import FAILED, INTERRUPTED, OK, USAGE, for_error
 from akslite_ps.cli.output import drop, emit_json, say, show_error, write
 from akslite_ps.errors import AksLiteError, UsageError
@@ -38,6 +38,7 @@ app.add_typer(config.app, name="config")
 operate.register(app)
 app.add_typer(runs.app, name="runs")
 app.add_typer(runbook.app, name="runbook")
+app.add_typer(jea.app, name="jea")
 
 
 def _version(wanted: bool) -> None:
