@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
 
-import akslite_ps
 from akslite_ps.aksedge.roles import (
     OPERATORS,
     VIEWERS,
@@ -61,7 +60,7 @@ def export(
         )
         for role in configuration.role_definitions.values():
             texts[PurePosixPath(ROLES_MODULE, "RoleCapabilities", f"{role.name}.psrc")] = role_capability_file(role)
-    for source in files(akslite_ps.aksedge).joinpath("data", OPS_MODULE).iterdir():
+    for source in files(__package__).joinpath("data", OPS_MODULE).iterdir():
         texts[PurePosixPath(OPS_MODULE, source.name)] = source.read_text(encoding="utf-8")
     return _write(folder, texts, force=force)
 

@@ -13,22 +13,41 @@ import logging
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from akslite_ps.errors import AksLiteError, UsageError
+from akslite_ps.sandbox.azure.cloud import SimulatedAzure
 from akslite_ps.sandbox.certificates import CertificateAndKey, CertificateAuthority
 from akslite_ps.sandbox.description import SandboxDevice, describe
 from akslite_ps.sandbox.device.clock import Pace
 from akslite_ps.sandbox.device.simulated import Listener, SimulatedDevice
-from akslite_ps.sandbox.device.state import DeviceSpec, DeviceStore, Hardware, bare_windows, damaged, write_private, write_whole
+from akslite_ps.sandbox.device.site import Site
+from akslite_ps.sandbox.device.state import (
+    DeviceSpec,
+    DeviceStore,
+    EngineName,
+    Hardware,
+    bare_windows,
+    damaged,
+    write_private,
+    write_whole,
+)
+
+if TYPE_CHECKING:
+    from akslite_ps.sandbox.pwsh.device_engine import DeviceEngine
+    from akslite_ps.sandbox.pwsh.engine_process import ProcessSlots
 
 log = logging.getLogger(__name__)
 
 LOOPBACK = ipaddress.ip_network("127.0.0.0/8")
 SETTINGS_FILE = "sandbox.json"
+CLUSTERS_DIR = "clusters"
 DEVICES_DIR = "devices"
 CA_FILE = "ca.pem"
+CA_KEY_FILE = "ca-key.pem"
+_SERVER_CERTIFICATE_DAYS = 825
 _KEEP_CLUSTERS_EVERY_S = 3.0
 _PREFIX = re.compile(r"^[A-Za-z][A-Za-z0-9-]{0,10}$")
 
@@ -40,6 +59,7 @@ class SandboxSettings(BaseModel):
         name_prefix: Devices are called ``<prefix>-01``, ``<prefix>-02``, ...
         address_base: The device number is added to this loopback address.
         free_ports: Let the system choose ports instead of 5985, 5986 and 6443.
+        engine: What runs the pipelines of new devices.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,6 +67,7 @@ class SandboxSettings(BaseModel):
     name_prefix: str = "press"
     address_base: str = "127.77.0.0"
     free_ports: bool = False
+    engine: EngineName = "embedded"
     devices: tuple[str, ...] = ()
 
 
@@ -65,9 +86,12 @@ class Sandbox:
         self.directory = directory
         self.pace = Pace(speed)
         self.devices: dict[str, SimulatedDevice] = {}
+        self.azure = SimulatedAzure(directory)
+        self.site = Site(directory / CLUSTERS_DIR)
         self._addresses: set[str] = set()
         self._make_listener = make_listener or _winrm_listener
         self._authority: CertificateAuthority | None = None
+        self._process_slots: ProcessSlots | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._settings_file = directory / SETTINGS_FILE
         self.settings = SandboxSettings()
@@ -84,16 +108,16 @@ class Sandbox:
             for device in self.devices.values()
         )
 
-    def choose(self, *, name_prefix: str, address_base: str, free_ports: bool) -> None:
-        """Say how devices added from now on are named and where they listen.
+    def choose(self, *, name_prefix: str, address_base: str, free_ports: bool, engine: EngineName = "embedded") -> None:
+        """Say how devices added from now on are named, where they listen and what runs their pipelines.
 
         Raises:
-            UsageError: Not usable as a name or as a loopback address.
+            UsageError: Not usable as a name or as a loopback address, or this machine has no such engine.
         """
         check_names(name_prefix, address_base)
-        self._keep(
-            self.settings.model_copy(update={"name_prefix": name_prefix, "address_base": address_base, "free_ports": free_ports})
-        )
+        check_engine(engine)
+        chosen = {"name_prefix": name_prefix, "address_base": address_base, "free_ports": free_ports, "engine": engine}
+        self._keep(self.settings.model_copy(update=chosen))
 
     async def start(self) -> None:
         """Start all devices of the folder."""
@@ -139,7 +163,9 @@ class Sandbox:
             a for n in range(number, number + 2**16) if (a := str(ipaddress.IPv4Address(base + n))) not in self._addresses
         )
         given = hardware or Hardware(ip4_addresses=(_lan_address(number),))
-        return DeviceSpec(name=name, computer_name=name.upper(), address=address, hardware=given, **ports)
+        return DeviceSpec(
+            name=name, computer_name=name.upper(), address=address, hardware=given, engine=self.settings.engine, **ports
+        )
 
     async def add_device(self, spec: DeviceSpec) -> SimulatedDevice:
         """Make a device and start it.
@@ -163,7 +189,14 @@ class Sandbox:
 
     async def _start_device(self, name: str) -> SimulatedDevice:
         device = SimulatedDevice(
-            self._store(name), self.pace, make_listener=self._make_listener, make_certificate=self._certificate
+            self._store(name),
+            self.pace,
+            azure=self.azure,
+            site=self.site,
+            make_listener=self._make_listener,
+            make_engine=self._new_engine,
+            make_certificate=self._certificate,
+            client_authority=self._authority.pair.certificate if self._authority else None,
         )
         try:
             await device.start()
@@ -179,6 +212,14 @@ class Sandbox:
         self._addresses.add(device.address)
         return device
 
+    def _new_engine(self, device: SimulatedDevice) -> DeviceEngine:
+        from akslite_ps.sandbox.pwsh.device_engine import DeviceEngine
+        from akslite_ps.sandbox.pwsh.engine_process import ProcessSlots
+
+        if self._process_slots is None:
+            self._process_slots = ProcessSlots()
+        return DeviceEngine(device, self._process_slots)
+
     def _store(self, name: str) -> DeviceStore:
         return DeviceStore(self.directory / DEVICES_DIR / name)
 
@@ -187,7 +228,7 @@ class Sandbox:
         write_whole(self._settings_file, settings.model_dump_json(indent=1).encode())
 
     def _load_authority(self) -> None:
-        key_file = self.directory / "ca-key.pem"
+        key_file = self.directory / CA_KEY_FILE
         if self.ca_file.is_file() and key_file.is_file():
             pair = CertificateAndKey(self.ca_file.read_bytes(), key_file.read_bytes())
             self._authority = CertificateAuthority(pair)
@@ -196,14 +237,18 @@ class Sandbox:
         write_private(key_file, self._authority.pair.key.decode())
         write_whole(self.ca_file, self._authority.pair.certificate)
 
-    def _certificate(self, spec: DeviceSpec) -> tuple[bytes, bytes]:
-        """Certificate and key of a device's HTTPS listener, made once and kept."""
+    def _certificate(self, spec: DeviceSpec, *, expired: bool) -> tuple[bytes, bytes]:
+        """Certificate and key of a device's HTTPS listener, or one that expired yesterday; made once and kept."""
         folder = self._store(spec.name).folder
-        certificate_file, key_file = folder / "winrm.pem", folder / "winrm-key.pem"
+        stem = "winrm-expired" if expired else "winrm"
+        certificate_file, key_file = folder / f"{stem}.pem", folder / f"{stem}-key.pem"
         if not (certificate_file.is_file() and key_file.is_file()):
             assert self._authority is not None
             pair = self._authority.issue_server(
-                spec.computer_name, addresses=[spec.address], dns_names=sorted({spec.computer_name, spec.name, "localhost"})
+                spec.computer_name,
+                addresses=[spec.address],
+                dns_names=sorted({spec.computer_name, spec.name, "localhost"}),
+                days=-1 if expired else _SERVER_CERTIFICATE_DAYS,
             )
             write_private(key_file, pair.key.decode())
             write_whole(certificate_file, pair.certificate)
@@ -229,6 +274,20 @@ def check_names(name_prefix: str, address_base: str) -> None:
         raise UsageError(
             f"{address_base!r} is no loopback address", next_action="use an address from 127.0.0.0/8, such as 127.77.0.0"
         )
+
+
+def check_engine(engine: str) -> None:
+    """Refuse an engine that new devices cannot have.
+
+    Raises:
+        UsageError: There is none of that name, or this machine does not have it.
+    """
+    from akslite_ps.sandbox.pwsh.program import INSTALL, MISSING, find_program
+
+    if engine not in get_args(EngineName):
+        raise UsageError(f"there is no engine {engine!r}", next_action=f"use one of: {', '.join(get_args(EngineName))}")
+    if engine == "pwsh" and find_program() is None:
+        raise UsageError(MISSING, attempted="make simulated devices with the engine 'pwsh'", next_action=INSTALL)
 
 
 def stored_devices(directory: Path) -> Iterator[SandboxDevice]:

@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from akslite_ps.errors import UsageError
+from akslite_ps.sandbox import assumptions
+from akslite_ps.sandbox.device import product_faults, system_events
 from akslite_ps.sandbox.device.host import PRODUCT_DIR
 from akslite_ps.sandbox.device.state import Distribution, InstalledProduct
 
 if TYPE_CHECKING:
+    from akslite_ps.aksedge.releases import Release
     from akslite_ps.sandbox.device.simulated import SimulatedDevice
 
 SUCCESS = 0
@@ -24,6 +27,7 @@ OTHER_VERSION_INSTALLED = 1638
 REBOOT_INITIATED = 1641
 REBOOT_REQUIRED = 3010
 PACKAGE_MB = 820
+INSTALLER_HEAD = bytes.fromhex("D0CF11E0A1B11AE1")
 _INSTALLED = frozenset({SUCCESS, REBOOT_INITIATED, REBOOT_REQUIRED})
 _SHORT_LINK = re.compile(r"^https://aka\.ms/aks-edge/(k[38]s)-msi(?:-(\d+\.\d+))?$", re.IGNORECASE)
 
@@ -38,9 +42,19 @@ class Package:
     version: str
 
     @property
+    def product_name(self) -> str:
+        """The name Windows lists after installation."""
+        return f"AKS Edge Essentials - {self.distribution}"
+
+    @property
+    def content(self) -> bytes:
+        """The simulated file: the head of every Windows installer, then the name it is offered under."""
+        return INSTALLER_HEAD + self.file_name.encode()
+
+    @property
     def sha256(self) -> str:
         """Of the simulated file: it follows from its name alone."""
-        return hashlib.sha256(f"akslite sandbox {self.file_name}".encode()).hexdigest()
+        return hashlib.sha256(self.content).hexdigest()
 
 
 def find_package(source: str) -> Package | None:
@@ -49,13 +63,14 @@ def find_package(source: str) -> Package | None:
     Any place may hold any released installer: the file's name decides. Microsoft's short links lead to the newest
     release that has such an installer.
     """
-    from akslite_ps.aksedge.releases import RELEASES, find_release, parse_msi_name
+    from akslite_ps.aksedge.releases import RELEASES, parse_msi_name
+    from akslite_ps.aksedge.versions import version_key
 
     link = _SHORT_LINK.match(source.strip())
     if link:
         distribution: Distribution = "K3s" if link[1].casefold() == "k3s" else "K8s"
         for release in reversed(RELEASES):
-            for version in reversed(release.kubernetes(distribution) or ()):
+            for version in reversed(installers_of(release, distribution)):
                 if link[2] is None or version.startswith(link[2] + "."):
                     return _package(distribution, version, release.product)
         return None
@@ -63,11 +78,22 @@ def find_package(source: str) -> Package | None:
         name = parse_msi_name(source)
     except UsageError:
         return None
-    if name.product is None:
-        newest = [r for r in RELEASES if name.kubernetes in (r.kubernetes(name.distribution) or ())]
-        return _package(name.distribution, name.kubernetes, newest[-1].product) if newest else None
-    known = find_release(name.product)
-    return _package(name.distribution, name.kubernetes, known.product) if known else None
+    for release in reversed(RELEASES):
+        named = name.product is None or version_key(name.product)[:3] == version_key(release.product)[:3]
+        if named and name.kubernetes in installers_of(release, name.distribution):
+            return _package(name.distribution, name.kubernetes, release.product)
+    return None
+
+
+def package_in(data: bytes) -> Package | None:
+    """The package of which this is the file, None for any other file."""
+    return find_package(data.removeprefix(INSTALLER_HEAD).decode(errors="replace")) if data.startswith(INSTALLER_HEAD) else None
+
+
+def installers_of(release: Release, distribution: Distribution) -> tuple[str, ...]:
+    """Kubernetes versions with which a release can be installed on a simulated device; assumed where they are not published."""
+    known = release.installers(distribution)
+    return known if known is not None else assumptions.UNPUBLISHED_INSTALLERS.get((release.product, distribution), ())
 
 
 def install(
@@ -76,8 +102,10 @@ def install(
     """Run the package; returns msiexec's exit code. A reboot that it asks for is pending afterwards."""
     fault = device.take_fault("msi-exit-code")
     code = int(fault.parameters["code"]) if fault else _natural_exit_code(device.state.product, package)
+    system_events.note_installation(device, package.product_name, package.version, code)
     if code not in _INSTALLED:
         return code
+    product_faults.cure(device, "installation")
     target = install_dir or PRODUCT_DIR
     device.update(
         product=InstalledProduct(

@@ -9,9 +9,28 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from akslite_ps.sandbox.device.simulated import SimulatedDevice
     from akslite_ps.sandbox.kubernetes.cluster import SimulatedCluster
 
 VERSION = "Version"
+NO_KUBECONFIG = (
+    "Unable to connect to the server: dial tcp [::1]:8080: connectex: No connection could be made because the target machine "
+    "actively refused it."
+)
+
+
+def complaint(device: SimulatedDevice) -> str | None:
+    """Why kubectl cannot ask the cluster for the device's account without being told a kubeconfig; None where it can."""
+    if device.fault("no-kubeconfig") is not None or device.drive.read(kubeconfig_path(device)) is None:
+        return NO_KUBECONFIG
+    if device.cluster.cluster is None:
+        return f"Unable to connect to the server: dial tcp {device.address}:6443: connectex: No connection could be made."
+    return None
+
+
+def kubeconfig_path(device: SimulatedDevice) -> str:
+    """Where the kubeconfig of the device's account is kept."""
+    return f"C:\\Users\\{device.spec.user}\\.kube\\config"
 
 
 def get(cluster: SimulatedCluster, kind: str, namespace: str = "") -> str:

@@ -10,19 +10,26 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import random
 import secrets
 import string
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from akslite_ps.aksedge.host_requirements import CLIENT_ONLY_FEATURES, HOST_FEATURES
 from akslite_ps.errors import AksLiteError
+from akslite_ps.sandbox.device.state_migration import FILE_VERSION, migrated
+from akslite_ps.sandbox.engine import ChannelBinding, LogonScheme
 
 FeatureState = Literal["Enabled", "Disabled", "EnablePending"]
 Distribution = Literal["K3s", "K8s"]
+DeploymentType = Literal["SingleMachineCluster", "ScalableCluster"]
+NodeKind = Literal["Linux", "Windows"]
 Power = Literal["on", "restarting", "off"]
+EngineName = Literal["embedded", "pwsh"]
+EndpointHost = Literal["64-bit", "32-bit", "PowerShell 7"]
 Moment = Annotated[dt.datetime, AfterValidator(lambda moment: moment.astimezone(dt.UTC))]
 
 
@@ -37,6 +44,11 @@ class Hardware(_Frozen):
         base_memory_mb: Memory that Windows itself uses; the rest of ``total_memory_mb`` is free until a node runs.
         nested_virtualization_missing: The host is itself a virtual machine without virtualization extensions.
         openssh_outdated: The OpenSSH client is older than the product wants.
+        internet: The host reaches the internet.
+        network_service_disabled: Windows' Host Network Service (HNS), on which the VM agent depends, is switched off.
+        other_networks: Networks that an adapter or a VPN reaches besides the one of ``ip4_addresses``.
+        network_adapters: Physical adapters by name; one whose name begins with Wi-Fi is wireless.
+        endpoint_host: What runs behind the default WinRM endpoint.
     """
 
     os_caption: str = "Microsoft Windows 10 IoT Enterprise LTSC"
@@ -56,11 +68,49 @@ class Hardware(_Frozen):
     activated: bool | None = True
     openssh_client: Literal["Installed", "NotPresent"] = "Installed"
     openssh_outdated: bool = False
+    internet: bool = True
+    network_service_disabled: bool = False
+    other_networks: tuple[str, ...] = ()
+    network_adapters: tuple[str, ...] = ("Ethernet", "Ethernet 2", "Wi-Fi")
+    endpoint_host: EndpointHost = "64-bit"
 
     @property
     def os_version(self) -> str:
         """e.g. ``10.0.19045``."""
         return f"10.0.{self.os_build}"
+
+
+class WinRMService(_Frozen):
+    """How the WinRM service and the accounts' policy are set up.
+
+    Args:
+        basic, negotiate, kerberos, certificate, credssp: The schemes by which clients may log on. Windows itself starts with
+            Negotiate and Kerberos alone; Basic works over HTTPS only, Kerberos where the device's folder has a keytab.
+        channel_binding: CbtHardeningLevel; Relaxed is Windows' default.
+        lockout_threshold: Failed log-ons that lock a local account; 0: never.
+        lockout_minutes: How long it stays locked, and after how long a failure is forgotten, in device time.
+    """
+
+    basic: bool = True
+    negotiate: bool = True
+    kerberos: bool = True
+    certificate: bool = True
+    credssp: bool = True
+    channel_binding: ChannelBinding = "Relaxed"
+    lockout_threshold: Annotated[int, Field(ge=0, le=999)] = 10
+    lockout_minutes: Annotated[float, Field(gt=0)] = 10.0
+
+    @property
+    def schemes(self) -> frozenset[LogonScheme]:
+        """The schemes that are allowed."""
+        allowed: dict[LogonScheme, bool] = {
+            "Basic": self.basic,
+            "Negotiate": self.negotiate,
+            "Kerberos": self.kerberos,
+            "Certificate": self.certificate,
+            "CredSSP": self.credssp,
+        }
+        return frozenset(scheme for scheme, is_allowed in allowed.items() if is_allowed)
 
 
 class DeviceSpec(_Frozen):
@@ -73,6 +123,8 @@ class DeviceSpec(_Frozen):
         http_port, https_port: WinRM; 0 lets the system choose at the first start.
         kubernetes_port: Kubernetes API of a deployed device; 0 likewise.
         user: The one local administrator.
+        operator_user, viewer_user: Local users who may only open the restricted endpoint of that role.
+        engine: What runs pipelines: ``embedded``, or ``pwsh`` for the PowerShell of this machine.
     """
 
     name: str
@@ -82,6 +134,10 @@ class DeviceSpec(_Frozen):
     https_port: int = 5986
     kubernetes_port: int = 6443
     user: str = "aksadmin"
+    operator_user: str = "aksoperator"
+    viewer_user: str = "aksviewer"
+    engine: EngineName = "embedded"
+    winrm: WinRMService = WinRMService()
     hardware: Hardware = Hardware()
 
 
@@ -101,16 +157,78 @@ class InstalledProduct(_Frozen):
         return f"AKS Edge Essentials - {self.distribution}"
 
 
-class LinuxNode(_Frozen):
-    """The Linux node VM. ``running`` is what wssdagent was last asked for, and survives a restart of the host."""
+class StagedUpdate(_Frozen):
+    """An update whose files lie on the device.
 
+    Args:
+        version: Product version it brings.
+        kubernetes_version: Kubernetes version it brings to this device's nodes.
+        staged_at: When the files arrived.
+    """
+
+    version: str
+    kubernetes_version: str
+    staged_at: Moment
+
+
+class ProductUpdate(_Frozen):
+    """An update that Start-AksEdgeUpdate has begun and that is not over.
+
+    Args:
+        version: Product version it leads to.
+        kubernetes_version: Kubernetes version it leads to.
+        due: What comes next: ``product`` while the first phase was not completed, then the node phases.
+        began_at: When the first phase began.
+    """
+
+    version: str
+    kubernetes_version: str
+    due: Literal["product", "control-plane", "workers"]
+    began_at: Moment
+
+
+class ArcConnection(_Frozen):
+    """The Azure Arc connection of a cluster, as the cluster knows it.
+
+    Args:
+        resource_id: The connected-cluster resource in Azure.
+        connected_at: When the agents were installed.
+    """
+
+    resource_id: str
+    connected_at: Moment
+
+
+class Node(_Frozen):
+    """A node VM of this machine.
+
+    Args:
+        kind: What it runs.
+        name: Its host name; Kubernetes shows it in lower case.
+        address: Its address on the cluster's switch.
+        mac: Of its primary interface, as Windows writes it.
+        cpu_count: Virtual processors.
+        memory_mb: Memory in MB.
+        data_size_gb: The Linux node's data disk, or the Windows node's one disk, in GB.
+        log_size_gb: The Linux node's log disk in GB, 0 for a Windows node.
+        control_plane: It carries the control plane of its cluster.
+        running: What wssdagent was last asked for; survives a restart of the host.
+        booted_at: When it last booted.
+        reachable_by_ssh: Cmdlets can run commands in it and copy files (Set-AksEdgeNodeConnectivityMode).
+    """
+
+    kind: NodeKind
     name: str
     address: str
     mac: str
     cpu_count: int
     memory_mb: int
     data_size_gb: int
+    log_size_gb: int = 0
+    control_plane: bool = False
     running: bool = True
+    booted_at: Moment | None = None
+    reachable_by_ssh: bool = True
 
 
 class Deployment(_Frozen):
@@ -118,26 +236,93 @@ class Deployment(_Frozen):
 
     Args:
         phase: ``creating`` while New-AksEdgeDeployment works, ``complete`` when it answered OK, ``broken`` where it
-            was interrupted after the node VM had been made.
+            was interrupted after a node VM had been made.
         config: The config as sent, secrets removed.
+        deployment_type: A cluster of this machine alone, or one that other machines can join.
+        network: Subnet of the nodes.
+        switch: The virtual switch that the nodes are on.
+        adapter: The physical adapter of an external switch.
+        control_plane_address: ControlPlaneEndpointIp, None for a single machine.
+        nodes: The node VMs of this machine, Linux first.
+        cluster_id: The cluster that the nodes belong to; see ``device.cluster_record``.
+        cluster_name: The cluster's name, in Azure too.
+        joined: The cluster was there before this machine.
+        service_addresses: Addresses for LoadBalancer services; empty on a machine that joined.
+        encrypts_secrets: The KMS plugin was chosen.
+        arc: The Azure Arc connection of the cluster, None where there is none.
     """
 
     phase: Literal["creating", "complete", "broken"]
     config: dict[str, Any]
+    deployment_type: DeploymentType = "SingleMachineCluster"
     network: str
-    node: LinuxNode
+    switch: str = "aksedgesw-int"
+    adapter: str | None = None
+    control_plane_address: str | None = None
+    nodes: tuple[Node, ...]
+    cluster_id: str
     cluster_name: str
+    joined: bool = False
     service_addresses: tuple[str, ...] = ()
-    arc_connected: bool = False
+    encrypts_secrets: bool = False
+    arc: ArcConnection | None = None
     started_at: Moment
+
+    def find_node(self, kind: str) -> Node | None:
+        """The node of this kind (``Linux``, ``Windows``), None where this machine has none."""
+        return next((node for node in self.nodes if node.kind == kind), None)
+
+    def with_node(self, node: Node) -> Deployment:
+        """The deployment with this node in place of the one of its kind, or added."""
+        others = [other for other in self.nodes if other.kind != node.kind]
+        return self.model_copy(update={"nodes": tuple(sorted([*others, node], key=lambda each: each.kind))})
+
+    def without_node(self, kind: str) -> Deployment:
+        """The deployment without its node of this kind."""
+        return self.model_copy(update={"nodes": tuple(node for node in self.nodes if node.kind != kind)})
 
 
 class Fault(_Frozen):
-    """A named fault switched on for a device; ``remaining`` counts down, None means until it is cleared."""
+    """A named fault switched on for a device.
+
+    Args:
+        name: The kind's name.
+        parameters: The kind's parameters.
+        at: The moment at which it strikes; None: at each moment that the kind knows.
+        after: How many of its moments pass first.
+        remaining: How often it still strikes; None: until it is cleared.
+        probability: Chance to strike at each of its moments.
+        seed: Decides, with the number of the moment, whether it strikes where that is left to chance.
+        chances: How many of its moments have come.
+        lasts_s: How long it is on from its beginning, in device seconds; None: until it is cleared.
+        until: When it is over by itself, by the true time.
+    """
 
     name: str
     parameters: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    at: str | None = None
+    after: int = 0
     remaining: int | None = None
+    probability: float = 1.0
+    seed: int = 0
+    chances: int = 0
+    lasts_s: float | None = None
+    until: Moment | None = None
+
+    def strikes_now(self) -> bool:
+        """Whether it strikes at the moment that follows ``chances`` others; the same at every asking."""
+        if self.chances < self.after:
+            return False
+        # Not for secrets: the same seed must give the same faults.
+        return self.probability >= 1 or random.Random(f"{self.seed}:{self.chances}").random() < self.probability  # noqa: S311
+
+
+class FailedLogons(_Frozen):
+    """Wrong credentials for a local account, since the last right ones; by the true time."""
+
+    count: int
+    last: Moment
+    locked: bool = False
 
 
 class DeviceState(_Frozen):
@@ -150,8 +335,11 @@ class DeviceState(_Frozen):
     pending_reboot: tuple[str, ...] = ()
     product: InstalledProduct | None = None
     deployment: Deployment | None = None
-    files: dict[str, str] = Field(default_factory=dict)
+    accepts_upgrade: bool = False
+    staged_update: StagedUpdate | None = None
+    product_update: ProductUpdate | None = None
     faults: tuple[Fault, ...] = ()
+    failed_logons: dict[str, FailedLogons] = Field(default_factory=dict)
 
     @property
     def features_enabled(self) -> bool:
@@ -180,7 +368,7 @@ def bare_windows(hardware: Hardware, now: dt.datetime) -> DeviceState:
 
 
 class _DeviceFile(_Frozen):
-    version: int = 1
+    version: int = FILE_VERSION
     spec: DeviceSpec
     state: DeviceState
 
@@ -195,17 +383,19 @@ class DeviceStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.password_file = folder / "password"
+        self.keytab_file = folder / "krb5.keytab"
         self._file = folder / "device.json"
-        self._cluster_file = folder / "cluster.json"
 
     @property
     def exists(self) -> bool:
         return self._file.is_file()
 
     def create(self, spec: DeviceSpec, state: DeviceState) -> None:
-        """Make the folder, a random password and the first state."""
+        """Make the folder, random passwords and the first state."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(self.password_file, _random_password())
+        for user in (spec.operator_user, spec.viewer_user):
+            self.password_of(user)
         self.save(spec, state)
 
     def load(self) -> tuple[DeviceSpec, DeviceState]:
@@ -215,8 +405,8 @@ class DeviceStore:
             AksLiteError: The file is not one of ours.
         """
         try:
-            stored = _DeviceFile.model_validate_json(self._file.read_bytes())
-        except (OSError, ValidationError):
+            stored = _DeviceFile.model_validate(migrated(json.loads(self._file.read_bytes()), self.folder))
+        except (OSError, ValueError):
             raise damaged(self._file) from None
         return stored.spec, stored.state
 
@@ -227,19 +417,17 @@ class DeviceStore:
     def password(self) -> str:
         return self.password_file.read_text(encoding="utf-8").strip()
 
-    def load_cluster(self) -> dict[str, Any] | None:
-        """The cluster's snapshot, None where the device has no cluster."""
-        if not self._cluster_file.is_file():
-            return None
-        snapshot: dict[str, Any] = json.loads(self._cluster_file.read_bytes())
-        return snapshot
+    def password_of(self, user: str) -> str:
+        """The password of an account beside the administrator's, in the file ``password-<user>``; made where there is none yet."""
+        file = self.folder / f"password-{user}"
+        if not file.is_file():
+            write_private(file, _random_password())
+        return file.read_text(encoding="utf-8").strip()
 
-    def save_cluster(self, snapshot: dict[str, Any] | None) -> None:
-        """Keep the cluster's snapshot, or with None forget it."""
-        if snapshot is None:
-            self._cluster_file.unlink(missing_ok=True)
-        else:
-            write_whole(self._cluster_file, json.dumps(snapshot, separators=(",", ":")).encode())
+    @property
+    def cluster_path(self) -> Path:
+        """Where the cluster of a single machine is kept (``device.cluster_record``)."""
+        return self.folder / "cluster.json"
 
 
 def damaged(file: Path) -> AksLiteError:

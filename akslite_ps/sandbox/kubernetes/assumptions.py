@@ -105,3 +105,30 @@ MOST_PODS_PER_SET = Assumption(
     "A real cluster goes on creating pods that find no room (110 per node) until it starves; the simulated one stops here. "
     "No lesson or test needs more.",
 )
+ARC_AGENTS = Assumption(
+    {
+        "cluster-metadata-operator": 2,
+        "clusterconnect-agent": 3,
+        "clusteridentityoperator": 2,
+        "config-agent": 2,
+        "controller-manager": 2,
+        "extension-events-collector": 2,
+        "extension-manager": 3,
+        "flux-logs-agent": 1,
+        "kube-aad-proxy": 2,
+        "metrics-agent": 2,
+        "resource-sync-agent": 2,
+    },
+    "Microsoft's scripts wait for 11 deployments in the namespace azure-arc. The names and the number of containers in each pod "
+    "are those that users of Arc-enabled clusters show in issue threads; they change with the agents' version.",
+)
+ARC_AGENT_VERSION = Assumption("1.30.3", "The agents update themselves; which version a release installs is not published.")
+ARC_IDENTITY_SECRET = Assumption(
+    "azure-identity-certificate",
+    "The agents' pods mount the certificate that Azure issues once the cluster is registered, and wait in ContainerCreating "
+    "without it (FailedMount in issue threads). Which agents mount it under which name is simplified to: all but the two that "
+    "get it.",
+)
+ARC_HELM_NAMESPACE = Assumption(
+    "azure-arc-release", "Where the chart's release is recorded: older agents used the namespace default, newer ones this."
+)

@@ -11,7 +11,7 @@ import datetime as dt
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Self
 
-from akslite_ps.sandbox.kubernetes import resources
+from akslite_ps.sandbox.kubernetes import draining, node_lifecycle, resources, upgrading
 from akslite_ps.sandbox.kubernetes.account_tokens import AccountTokenController
 from akslite_ps.sandbox.kubernetes.assumptions import MANAGED_SERVICE_ACCOUNT, NODE_SIZE
 from akslite_ps.sandbox.kubernetes.control_plane import Controller, ControlPlane
@@ -24,8 +24,8 @@ from akslite_ps.sandbox.kubernetes.garbage import GarbageCollector
 from akslite_ps.sandbox.kubernetes.heartbeats import HeartbeatController
 from akslite_ps.sandbox.kubernetes.kubelet import PodController, restart_containers
 from akslite_ps.sandbox.kubernetes.namespaces import NamespaceController
-from akslite_ps.sandbox.kubernetes.nodes import NodeSpec, is_ready, make_node, set_readiness
-from akslite_ps.sandbox.kubernetes.objects import ObjectKey
+from akslite_ps.sandbox.kubernetes.nodes import CONTROL_PLANE_LABEL, NodeSpec, is_ready, make_node, set_readiness
+from akslite_ps.sandbox.kubernetes.objects import ObjectKey, labels_of, name_of, namespace_of
 from akslite_ps.sandbox.kubernetes.pods import is_pod_ready
 from akslite_ps.sandbox.kubernetes.replica_sets import ReplicaSetController
 from akslite_ps.sandbox.kubernetes.state import ClusterFacts, ClusterState
@@ -107,6 +107,7 @@ class SimulatedCluster:
             store.load(resource, objects)
         state = ClusterState(facts, store, ClusterCredentials.from_data(facts.distribution, snapshot["credentials"]), clock)
         state.system_pods_ready = snapshot["system_pods_ready"]
+        state.silent_nodes = set(snapshot.get("silent_nodes") or ())
         cluster = cls(state)
         store.fold()
         cluster.control_plane.look_at_everything()
@@ -127,6 +128,7 @@ class SimulatedCluster:
             },
             "revision": store.revision,
             "system_pods_ready": self.state.system_pods_ready,
+            "silent_nodes": sorted(self.state.silent_nodes),
             "objects": {resource: list(store.objects(resource)) for resource in store.resources()},
             "credentials": self.state.credentials.as_data(),
         }
@@ -153,20 +155,118 @@ class SimulatedCluster:
         """Names of the nodes in the cluster."""
         return [key.name for key in self.state.store.keys("nodes")]
 
-    def add_node(self, spec: NodeSpec, *, ready: bool = True) -> None:
-        """Let a node join."""
+    def add_node(self, spec: NodeSpec, *, ready: bool = True, version: str | None = None) -> None:
+        """Let a node join.
+
+        Args:
+            spec: What it is made of.
+            ready: False leaves it NotReady.
+            version: Its kubelet's version; the control plane's where None.
+        """
         self.control_plane.advance()
         facts = self.state.facts
-        index = len(self.node_names())
-        pod_cidr = f"{facts.pod_network.network_address + 256 * index}/24"
-        node = make_node(spec, facts.distribution, facts.version, pod_cidr, self.state.now)
+        taken = {node["spec"].get("podCIDR") for node in self.state.store.objects("nodes")}
+        networks = (f"{facts.pod_network.network_address + 256 * index}/24" for index in range(256))
+        pod_cidr = next(network for network in networks if network not in taken)
+        node = make_node(spec, facts.distribution, version or facts.version, pod_cidr, self.state.now)
         node["status"]["images"] = [
             {"names": [image], "sizeBytes": 60_000_000} for image in system_images(facts.distribution, facts.version)
         ]
         if ready:
             set_readiness(node, True, self.state.now)
+        if spec.operating_system != "linux":
+            node["status"]["images"] = []
+        self.state.silent_nodes.discard(spec.name)
         self.state.put(resources.NODES, node)
         self.control_plane.advance()
+
+    def silence_node(self, name: str) -> None:
+        """The node's machine is off or cut off: nothing is heard of it and nothing changes on it. See :meth:`lose_node`."""
+        self.control_plane.advance()
+        self.state.silent_nodes.add(name)
+        self._look_at_node(name)
+
+    async def lose_node(self, name: str, sleep: Callable[[float], Awaitable[None]]) -> None:
+        """Walk through what the control plane does about a silent node: it becomes NotReady, later its pods are evicted.
+
+        Args:
+            name: The node.
+            sleep: Waits for device seconds.
+        """
+        await sleep(node_lifecycle.GRACE_SECONDS)
+        self.control_plane.advance()
+        node_lifecycle.declare_unreachable(self.state, name)
+        self.control_plane.advance()
+        waited = 0.0
+        for seconds in node_lifecycle.patience_on(self.state, name):
+            await sleep(seconds - waited)
+            waited = seconds
+            self.control_plane.advance()
+            node_lifecycle.evict_impatient(self.state, name, seconds)
+            self.control_plane.advance()
+
+    def wake_node(self, name: str) -> None:
+        """A silent node is heard of again, as one that has just booted: not ready, with its containers started anew.
+
+        Raises:
+            KeyError: There is no such node.
+        """
+        self.control_plane.advance()
+        self.state.silent_nodes.discard(name)
+        self._restart_node(name)
+        self._look_at_node(name)
+
+    def cordon(self, name: str) -> None:
+        """Let the scheduler leave a node out.
+
+        Raises:
+            KeyError: There is no such node.
+        """
+        self.control_plane.advance()
+        draining.cordon(self.state, name)
+        self.control_plane.advance()
+
+    def drain_obstacles(self, name: str) -> list[str]:
+        """The pods of a node that a drain evicts only by force, with the reasons."""
+        self.control_plane.advance()
+        return draining.obstacles(self.state, name)
+
+    def drain_step(self, name: str) -> draining.DrainProgress:
+        """Evict what can be evicted from a node now; to be repeated until nothing is left."""
+        self.control_plane.advance()
+        progress = draining.evict_pods(self.state, name)
+        self.control_plane.advance()
+        return progress
+
+    def control_plane_nodes(self) -> list[str]:
+        """Names of the nodes that carry the control plane."""
+        return [name_of(node) for node in self.state.store.objects("nodes") if CONTROL_PLANE_LABEL in labels_of(node)]
+
+    def is_node_ready(self, name: str) -> bool:
+        """Whether there is a node of this name and its Ready condition is True."""
+        self.control_plane.advance()
+        node = self.state.get(resources.NODES, name)
+        return node is not None and is_ready(node)
+
+    def _restart_node(self, name: str) -> None:
+        node = self.state.get(resources.NODES, name)
+        if node is None:
+            raise KeyError(name)
+        set_readiness(node, False, self.state.now)
+        self.state.put(resources.NODES, node)
+        for pod in self.state.store.objects("pods"):
+            if pod["spec"].get("nodeName") == name and pod.get("status", {}).get("phase") == "Running":
+                restart_containers(pod, self.state.now)
+                self.state.put(resources.PODS, pod)
+
+    def _look_at_node(self, name: str) -> None:
+        pods = [key for key, host in self._placed_pods() if host == name]
+        self.control_plane.look_at([ObjectKey("nodes", "", name), *pods])
+        self.control_plane.advance()
+
+    def _placed_pods(self) -> list[tuple[ObjectKey, str | None]]:
+        pods = self.state.store.objects("pods")
+        return [(ObjectKey("pods", namespace_of(pod), name_of(pod)), pod["spec"].get("nodeName")) for pod in pods]
 
     def remove_node(self, name: str) -> None:
         """Let a node leave; what ran on it is gone."""
@@ -175,6 +275,7 @@ class SimulatedCluster:
             if pod["spec"].get("nodeName") == name:
                 self.state.remove(resources.PODS, pod)
         self.state.store.remove(ObjectKey("nodes", "", name))
+        self.state.silent_nodes.discard(name)
         self.control_plane.advance()
 
     def set_node_ready(self, name: str, ready: bool, message: str | None = None) -> None:
@@ -193,6 +294,19 @@ class SimulatedCluster:
         self.state.put(resources.NODES, node)
         self.control_plane.advance()
 
+    def upgrade_control_plane(self, version: str) -> None:
+        """Let the control plane be of another Kubernetes version; see :mod:`~akslite_ps.sandbox.kubernetes.upgrading`."""
+        self.control_plane.advance()
+        upgrading.upgrade_control_plane(self.state, version)
+        self.control_plane.look_at_everything()
+        self.control_plane.advance()
+
+    def upgrade_node(self, name: str, version: str) -> None:
+        """Let a node be of another Kubernetes version, not newer than the control plane's."""
+        self.control_plane.advance()
+        upgrading.upgrade_node(self.state, name, version)
+        self.control_plane.advance()
+
     def set_system_pods_ready(self, ready: bool) -> None:
         """Let the pods of kube-system start and become ready, or hold them back (running ones stop being ready)."""
         self.control_plane.advance()
@@ -204,13 +318,8 @@ class SimulatedCluster:
         """What a reboot of the machine does: nodes not ready, every container ended once more, system pods held back."""
         self.control_plane.advance()
         self.state.system_pods_ready = False
-        for node in self.state.store.objects("nodes"):
-            set_readiness(node, False, self.state.now)
-            self.state.put(resources.NODES, node)
-        for pod in self.state.store.objects("pods"):
-            if pod.get("status", {}).get("phase") == "Running":
-                restart_containers(pod, self.state.now)
-                self.state.put(resources.PODS, pod)
+        for name in self.node_names():
+            self._restart_node(name)
         self.control_plane.advance()
 
     async def boot(

@@ -35,7 +35,7 @@ class HeartbeatController:
         if node is None:
             state.store.remove(ObjectKey(resources.LEASES.resource, _LEASE_NAMESPACE, key.name))
             return None
-        if not address_of(node):
+        if not address_of(node) or key.name in state.silent_nodes:
             return None
         # A long sleep is caught up in one step, not in one step per interval slept through.
         moment = state.horizon

@@ -22,7 +22,7 @@ from akslite_ps.sandbox.kubernetes.assumptions import (
     UNPULLABLE_IMAGE_HOSTS,
 )
 from akslite_ps.sandbox.kubernetes.mounts import missing_claims, missing_configuration, missing_volume_source
-from akslite_ps.sandbox.kubernetes.nodes import address_of, is_ready
+from akslite_ps.sandbox.kubernetes.nodes import address_of, is_ready, is_unknown
 from akslite_ps.sandbox.kubernetes.objects import (
     Object,
     ObjectKey,
@@ -91,7 +91,7 @@ class PodController:
 
     def _admit(self, pod: Object, state: ClusterState) -> dt.datetime | None:
         node = state.get(resources.NODES, pod["spec"]["nodeName"])
-        if node is None or not address_of(node):
+        if node is None or not address_of(node) or name_of(node) in state.silent_nodes:
             return None
         status = pod["status"]
         status["startTime"] = timestamp(state.now)
@@ -109,7 +109,7 @@ class PodController:
 
     def _start(self, pod: Object, state: ClusterState) -> dt.datetime | None:
         node = state.get(resources.NODES, pod["spec"]["nodeName"])
-        if node is None or not self._may_run(pod, node, state):
+        if node is None or name_of(node) in state.silent_nodes or not self._may_run(pod, node, state):
             return None
         host = name_of(node)
         if problem := missing_volume_source(pod, state):
@@ -117,6 +117,11 @@ class PodController:
             return state.now + _RETRY
         if problem := missing_configuration(pod, state):
             self._wait_because(pod, "CreateContainerConfigError", problem, state)
+            return state.now + _RETRY
+        if host in state.gpu_failures and _uses_gpu(pod):
+            problem = f"Error: {state.gpu_failures[host]}"
+            self._wait_because(pod, "RunContainerError", problem, state)
+            state.event(pod, "Failed", problem, component="kubelet", host=host, warning=True)
             return state.now + _RETRY
         begun = parse_timestamp(pod["status"]["startTime"])
         absent = [item["image"] for item in pod["spec"]["containers"] if not _has_image(node, item["image"])]
@@ -169,7 +174,7 @@ class PodController:
         return None
 
     def _terminate(self, pod: Object, state: ClusterState) -> dt.datetime | None:
-        if pod["metadata"].get("finalizers"):
+        if pod["metadata"].get("finalizers") or pod["spec"].get("nodeName") in state.silent_nodes:
             return None
         asked = parse_timestamp(pod["metadata"]["deletionTimestamp"]) - dt.timedelta(
             seconds=pod["metadata"].get("deletionGracePeriodSeconds") or 0
@@ -213,10 +218,19 @@ class PodController:
     def _may_run(self, pod: Object, node: Object, state: ClusterState) -> bool:
         if namespace_of(pod) == SYSTEM_NAMESPACE and not state.system_pods_ready:
             return False
+        if name_of(node) in state.silent_nodes:
+            return not is_unknown(node)
         return is_ready(node) or bool(pod["spec"].get("hostNetwork"))
 
     def _seconds(self, state: ClusterState, seconds: float) -> dt.timedelta:
         return dt.timedelta(seconds=0.0 if state.instant else seconds)
+
+
+def _uses_gpu(pod: Object) -> bool:
+    """Whether a pod asks for a GPU, by a limit, by NVIDIA's runtime class or by being its device plugin."""
+    containers = pod["spec"]["containers"]
+    limited = any("nvidia.com/gpu" in (item.get("resources", {}).get("limits") or {}) for item in containers)
+    return limited or pod["spec"].get("runtimeClassName") == "nvidia" or any("nvidia/" in item["image"] for item in containers)
 
 
 def restart_containers(pod: Object, now: dt.datetime) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,9 @@ NOT_READY_MESSAGE = (
     "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady "
     "message:Network plugin returns error: cni plugin not initialized"
 )
+CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
+_NOT_READY = "node.kubernetes.io/not-ready"
+_UNREACHABLE = "node.kubernetes.io/unreachable"
 _PRESSURES = (
     ("MemoryPressure", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
     ("DiskPressure", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
@@ -81,7 +84,7 @@ def make_node(spec: NodeSpec, distribution: str, version: str, pod_cidr: str, no
             "capacity": _capacity(spec, 0),
             "allocatable": _capacity(spec, 100 if distribution == "K8s" else 0),
             "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
-            "nodeInfo": _node_info(spec, distribution, version),
+            "nodeInfo": _node_info(spec.operating_system, distribution, version),
             "images": [],
         },
     }
@@ -89,6 +92,13 @@ def make_node(spec: NodeSpec, distribution: str, version: str, pod_cidr: str, no
         node["spec"]["providerID"] = f"k3s://{spec.name}"
     set_readiness(node, False, now)
     return node
+
+
+def set_version(node: Object, distribution: str, version: str) -> None:
+    """Give a node another Kubernetes version, with the system image that goes with it; the machine stays the same one."""
+    before = node["status"]["nodeInfo"]
+    info = _node_info(before["operatingSystem"], distribution, version)
+    node["status"]["nodeInfo"] = info | {name: before[name] for name in ("machineID", "systemUUID")}
 
 
 def set_readiness(node: Object, ready: bool, now: dt.datetime, message: str | None = None) -> None:
@@ -102,11 +112,28 @@ def set_readiness(node: Object, ready: bool, now: dt.datetime, message: str | No
         )
     else:
         set_condition(node, "Ready", "False", now, reason="KubeletNotReady", message=message or NOT_READY_MESSAGE, extra=beat)
-    taints = [taint for taint in node["spec"].get("taints", ()) if taint["key"] != "node.kubernetes.io/not-ready"]
-    if not ready:
-        taints.append({"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"})
-    if taints:
-        node["spec"]["taints"] = taints
+    _set_taints(node, () if ready else ({"key": _NOT_READY, "effect": "NoSchedule"},))
+
+
+def set_unknown(node: Object, now: dt.datetime) -> None:
+    """What the control plane makes of a node that it has not heard of for too long."""
+    for kind in (*(kind for kind, _, _ in _PRESSURES), "Ready"):
+        message = "Kubelet stopped posting node status."
+        set_condition(node, kind, "Unknown", now, reason="NodeStatusUnknown", message=message)
+    _set_taints(node, tuple({"key": _UNREACHABLE, "effect": effect} for effect in ("NoSchedule", "NoExecute")))
+
+
+def is_unknown(node: Mapping[str, Any]) -> bool:
+    """Whether the control plane has given up on hearing of the node."""
+    conditions = node.get("status", {}).get("conditions") or ()
+    return any(item["type"] == "Ready" and item["status"] == "Unknown" for item in conditions)
+
+
+def _set_taints(node: Object, taints: Sequence[dict[str, str]]) -> None:
+    """Set the taints that follow from the node's readiness; others stay."""
+    others = [taint for taint in node["spec"].get("taints", ()) if taint["key"] not in {_NOT_READY, _UNREACHABLE}]
+    if others or taints:
+        node["spec"]["taints"] = [*others, *taints]
     else:
         node["spec"].pop("taints", None)
 
@@ -140,7 +167,7 @@ def _labels(spec: NodeSpec, distribution: str) -> dict[str, str]:
     if distribution == "K3s":
         labels |= {"beta.kubernetes.io/instance-type": "k3s", "node.kubernetes.io/instance-type": "k3s"}
     if spec.control_plane:
-        labels["node-role.kubernetes.io/control-plane"] = "true" if distribution == "K3s" else ""
+        labels[CONTROL_PLANE_LABEL] = "true" if distribution == "K3s" else ""
         if distribution == "K3s":
             labels |= {"node-role.kubernetes.io/etcd": "true", "node-role.kubernetes.io/master": "true"}
         else:
@@ -172,9 +199,9 @@ def _capacity(spec: NodeSpec, reserved_memory_mb: int) -> dict[str, str]:
     }
 
 
-def _node_info(spec: NodeSpec, distribution: str, version: str) -> dict[str, str]:
+def _node_info(operating_system: str, distribution: str, version: str) -> dict[str, str]:
     minor = minor_version(version)
-    if spec.operating_system == "windows":
+    if operating_system == "windows":
         image, kernel, runtime = WINDOWS_NODE_OS.value
     else:
         azure_linux = minor >= AZURE_LINUX_FROM_MINOR.value
@@ -190,7 +217,7 @@ def _node_info(spec: NodeSpec, distribution: str, version: str) -> dict[str, str
         "kubeProxyVersion": version,
         "kubeletVersion": version,
         "machineID": uuid.uuid4().hex,
-        "operatingSystem": spec.operating_system,
+        "operatingSystem": operating_system,
         "osImage": image,
         "systemUUID": str(uuid.uuid4()),
     }

@@ -10,7 +10,7 @@ from typing import Any
 
 from akslite_ps.sandbox.kubernetes import resources
 from akslite_ps.sandbox.kubernetes.nodes import is_ready
-from akslite_ps.sandbox.kubernetes.objects import Object, labels_of, name_of
+from akslite_ps.sandbox.kubernetes.objects import Object, controller_of, labels_of, name_of
 from akslite_ps.sandbox.kubernetes.quantities import parse_quantity
 from akslite_ps.sandbox.kubernetes.state import ClusterState
 
@@ -63,11 +63,15 @@ def place(pod: Object, state: ClusterState) -> tuple[str | None, str]:
     """The node for a pod, or None and the scheduler's message."""
     nodes = list(state.store.objects(resources.NODES.resource))
     refusals: Counter[str] = Counter()
+    fitting: list[str] = []
     for node in nodes:
         refusal = _refusal(pod["spec"], node, state)
         if refusal is None:
-            return name_of(node), ""
-        refusals[refusal] += 1
+            fitting.append(name_of(node))
+        else:
+            refusals[refusal] += 1
+    if fitting:
+        return _emptiest(fitting, pod, state), ""
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(refusals.items()))
     if not nodes:
         return None, "no nodes available to schedule pods"
@@ -75,6 +79,22 @@ def place(pod: Object, state: ClusterState) -> tuple[str | None, str]:
         None,
         f"0/{len(nodes)} nodes are available: {reasons}. preemption: 0/{len(nodes)} nodes are available: {_preemption(len(nodes))}",
     )
+
+
+def _emptiest(names: Sequence[str], pod: Object, state: ClusterState) -> str:
+    """The node with the fewest pods of the same owner, then with the fewest pods: the scheduler's spreading in short."""
+    if len(names) == 1:
+        return names[0]
+    owner = controller_of(pod)
+    alike: Counter[str] = Counter()
+    pods: Counter[str] = Counter()
+    for other in state.store.objects("pods"):
+        node = other["spec"].get("nodeName")
+        if node is None or "deletionTimestamp" in other["metadata"]:
+            continue
+        pods[node] += 1
+        alike[node] += owner is not None and (controller_of(other) or {}).get("uid") == owner["uid"]
+    return min(names, key=lambda name: (alike[name], pods[name]))
 
 
 def _preemption(count: int) -> str:

@@ -61,6 +61,8 @@ class ClusterState:
         horizon: The end of the stretch of time being caught up; never before ``now``.
         system_pods_ready: Whether the pods of kube-system may run.
         instant: While true every step takes no time and leaves no events (a cluster made ready at once).
+        gpu_failures: By node, why containers that use a GPU do not start on it.
+        silent_nodes: Nodes whose machine is off or cut off: nothing is heard of them, and nothing changes on them.
 
     Args:
         facts: What does not change.
@@ -80,6 +82,8 @@ class ClusterState:
         self.horizon = self.now
         self.system_pods_ready = True
         self.instant = False
+        self.silent_nodes: set[str] = set()
+        self.gpu_failures: dict[str, str] = {}
 
     def get(self, kind: resources.ResourceType, name: str, namespace: str = "") -> Object | None:
         """The object of this kind and name, or None."""

@@ -45,9 +45,14 @@ def system_images(distribution: str, version: str) -> list[str]:
     images = SYSTEM_IMAGES.value
     names = [images["coredns"], images["kube-vip"], images["kube-vip-cloud-provider"]]
     if distribution == "K8s":
-        names += [images["calico-node"], images["calico-kube-controllers"], images["etcd"], _component_image("kube-proxy", version)]
+        names += [images["calico-node"], images["calico-kube-controllers"], images["etcd"], kube_proxy_image(version)]
         names += [_component_image(name, version) for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")]
     return names
+
+
+def kube_proxy_image(version: str) -> str:
+    """The image of kube-proxy for a Kubernetes version, e.g. ``v1.31.5``."""
+    return _component_image("kube-proxy", version)
 
 
 def add_system_workloads(state: ClusterState) -> None:
@@ -181,7 +186,7 @@ def _add_kubeadm_workloads(state: ClusterState) -> None:
         "priorityClassName": "system-node-critical",
         "nodeSelector": _LINUX,
         "tolerations": _EVERYWHERE,
-        "containers": [_container("kube-proxy", _component_image("kube-proxy", state.facts.version))],
+        "containers": [_container("kube-proxy", kube_proxy_image(state.facts.version))],
     }
     _daemon_set(state, "kube-proxy", {"k8s-app": "kube-proxy"}, proxy)
     calico = {

@@ -222,13 +222,14 @@ function Get-AksLiteFacts {
     }
 
     [pscustomobject]@{
-        ComputerName                  = [System.Environment]::MachineName
+        ComputerName                  = Read-Fact { $system.CSName } -Default ([System.Environment]::MachineName)
         OsCaption                     = Read-Fact { $system.Caption }
         OsEdition                     = Read-Fact { Read-RegistryValue $windows 'EditionID' }
         OsVersion                     = Read-Fact { $system.Version }
         OsBuild                       = Read-Fact { [int] $system.BuildNumber }
         OsInstallationType            = Read-Fact { (Read-RegistryValue $windows 'InstallationType') -replace '^Server.*', 'Server' }
-        UiLanguage                    = [System.Globalization.CultureInfo]::InstalledUICulture.Name
+        # A system without cultures has one without a name.
+        UiLanguage                    = Read-Fact { $culture = [System.Globalization.CultureInfo]::InstalledUICulture.Name; if ($culture) { $culture } }
         Architecture                  = $env:PROCESSOR_ARCHITECTURE
         LogicalProcessors             = Read-Fact { [int] $computer.NumberOfLogicalProcessors }
         TotalMemoryMB                 = Read-Fact { [int] [math]::Round($computer.TotalPhysicalMemory / 1MB) }

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from akslite_ps.sandbox import assumptions
-from akslite_ps.sandbox.commands.aksedge.parts import FORCED, as_object, config_text, deployment_of
-from akslite_ps.sandbox.device.deployment import NewDeployment, network_faults
+from akslite_ps.sandbox.commands.aksedge.parts import as_object, chosen, config_text, deployment_of, is_confirmed, write_file
+from akslite_ps.sandbox.device import scaling
+from akslite_ps.sandbox.device.arc import connectivity
+from akslite_ps.sandbox.device.deployment import NewDeployment
+from akslite_ps.sandbox.device.deployment_config import network_faults
+from akslite_ps.sandbox.device.state import Deployment, DeploymentType, Node
 from akslite_ps.sandbox.embedded.cmdlet import Call, Implementation
+from akslite_ps.sandbox.embedded.prompts import ask_to_confirm
 from akslite_ps.sandbox.engine import PsValue
 
 
 async def new_deployment(call: Call) -> str:
     text = config_text(call)
-    confirmed = call[FORCED] or call.binding.values.get("Confirm") is False
+    confirmed = call["Force"] or call.binding.values.get("Confirm") is False
     question = 'Performing the operation "TPM pass-through" on target "AksEdge Deployment".'
-    if _asks_for_tpm(text) and not confirmed and not await call.runspace.confirm(call, question):
+    if _asks_for_tpm(text) and not confirmed and not (await ask_to_confirm(call.streams, question)).yes:
         return assumptions.TPM_DECLINED
-    return await NewDeployment(call.device, text, call.host).run()
+    return await NewDeployment(call.device, text, call).run()
 
 
 async def test_deployment(call: Call) -> bool:
@@ -28,55 +33,80 @@ async def test_deployment(call: Call) -> bool:
 
 async def remove_deployment(call: Call) -> bool | None:
     device = call.device
-    if device.state.deployment is None:
+    if device.state.deployment is None and device.fault("already-deployed") is None:
         call.throw(assumptions.NO_DEPLOYMENT)
-    if not call[FORCED] and not await call.should_process("AksEdge Deployment", "Remove the deployment"):
+    if not await is_confirmed(call, "AksEdge Deployment", "Remove the deployment"):
         return None
+    if device.state.deployment is not None:
+        refused = scaling.why_not_removed_all(device, forced=bool(call["Force"]))
+        if refused is not None:
+            call.throw(refused)
     call.host("Removing AksEdge deployment")
-    await device.cluster.remove()
-    await device.clock.sleep(assumptions.REMOVAL_SECONDS)
-    device.update(deployment=None)
+    await scaling.remove_deployment(device)
     return True
 
 
 async def get_deployment_info(call: Call) -> PsValue:
+    """Only LinuxNodeConfig.ServiceIpRange and Arc.Status are known (from scripts); the rest is assumed to be named likewise."""
     deployment = deployment_of(call)
-    addresses = deployment.service_addresses
-    node = deployment.node
+    connected = connectivity(call.device) == "Connected"
+    nodes = {f"{node.kind}NodeConfig": _node_info(node, deployment) for node in deployment.nodes}
     return PsValue(
         {
-            "DeploymentType": "SingleMachineCluster",
+            "DeploymentType": deployment.deployment_type,
             "ClusterName": deployment.cluster_name,
-            "Network": PsValue({"Ip4AddressPrefix": deployment.network, "VSwitchName": "aksedgesw-int"}),
-            "LinuxNodeConfig": PsValue(
+            "ClusterId": deployment.cluster_id,
+            "Network": PsValue(
                 {
-                    "NodeName": node.name,
-                    "Ip4Address": node.address,
-                    "MacAddress": node.mac,
-                    "CpuCount": node.cpu_count,
-                    "MemoryInMB": node.memory_mb,
-                    "DataSizeInGB": node.data_size_gb,
-                    "ServiceIpRange": f"{addresses[0]}-{addresses[-1]}" if addresses else None,
+                    "Ip4AddressPrefix": deployment.network,
+                    "VSwitchName": deployment.switch,
+                    "ControlPlaneEndpointIp": deployment.control_plane_address,
                 }
             ),
-            "Arc": PsValue({"Status": "Connected" if deployment.arc_connected else "Disconnected"}),
+            **nodes,
+            "Arc": PsValue({"Status": "Connected" if connected else "Disconnected"}),
         }
     )
 
 
-async def test_arc_connection(call: Call) -> bool:
-    deployment = call.device.state.deployment
-    return deployment is not None and deployment.arc_connected
+def _node_info(node: Node, deployment: Deployment) -> PsValue:
+    common = {
+        "NodeName": node.name,
+        "Ip4Address": node.address,
+        "MacAddress": node.mac,
+        "CpuCount": node.cpu_count,
+        "MemoryInMB": node.memory_mb,
+    }
+    if node.kind == "Windows":
+        return PsValue(common)
+    addresses = deployment.service_addresses
+    return PsValue(
+        {
+            **common,
+            "DataSizeInGB": node.data_size_gb,
+            "LogSizeInGB": node.log_size_gb,
+            "ControlPlane": node.control_plane,
+            "ServiceIpRange": f"{addresses[0]}-{addresses[-1]}" if addresses else None,
+        }
+    )
 
 
 async def new_config(call: Call) -> Any:
     from akslite_ps.aksedge.config import DeploymentConfig
+    from akslite_ps.aksedge.config.deployment_config import NodeType
+    from akslite_ps.aksedge.releases import LATEST_SCHEMA, schema_for
 
     product = call.device.state.product
     assert product is not None
-    data = DeploymentConfig.template(call["DeploymentType"], product.distribution, node_type=call["NodeType"]).as_data()
+    template = DeploymentConfig.template(
+        cast(DeploymentType, chosen(call, "DeploymentType")),
+        product.distribution,
+        node_type=cast(NodeType, chosen(call, "NodeType")),
+        schema_version=schema_for(product.version) or LATEST_SCHEMA,
+    )
+    data = template.as_data()
     if call["outFile"]:
-        call.device.keep_file(call["outFile"], json.dumps(data, indent=4))
+        write_file(call, call["outFile"], json.dumps(data, indent=4))
     return as_object(data)
 
 
@@ -103,7 +133,6 @@ RUN: dict[str, Implementation] = {
     "New-AksEdgeConfig": new_config,
     "New-AksEdgeDeployment": new_deployment,
     "Remove-AksEdgeDeployment": remove_deployment,
-    "Test-AksEdgeArcConnection": test_arc_connection,
     "Test-AksEdgeDeployment": test_deployment,
     "Test-AksEdgeNetworkParameters": test_network_parameters,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from akslite_ps.sandbox import assumptions
 from akslite_ps.sandbox.commands.aksedge.parts import FORCED
+from akslite_ps.sandbox.device.reported_failures import CLASS_NOT_REGISTERED
 from akslite_ps.sandbox.embedded.cmdlet import Call, Implementation
 
 
@@ -13,6 +14,12 @@ async def install_host_features(call: Call) -> bool:
     if not call[FORCED] and not await call.should_process("AksEdge Deployment", "Install the required features"):
         return False
     call.host(" - Checking host for required features")
+    if device.hardware.endpoint_host == "PowerShell 7":
+        call.fail(
+            CLASS_NOT_REGISTERED,
+            "Microsoft.Dism.Commands.GetWindowsOptionalFeatureCommand",
+            exception="System.Runtime.InteropServices.COMException",
+        )
     for name in (*device.state.features, "OpenSSH.Client*"):
         call.host(f" - Checking the status of '{name}'")
         await device.clock.sleep(assumptions.FEATURE_CHECK_SECONDS)
