@@ -34,10 +34,21 @@ def add(
         bool, typer.Option("--https", help="WinRM over HTTPS (port 5986) instead of HTTP with message encryption.")
     ] = False,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="TCP port; default 5985 or 5986.")] = None,
-    auth: Annotated[str, typer.Option(help="negotiate, ntlm, kerberos, basic, certificate or credssp.")] = "negotiate",
+    auth: Annotated[
+        str,
+        typer.Option(
+            help="negotiate, ntlm, kerberos (needs the extra kerberos), basic and certificate (--https only) or credssp (needs the "
+            "extra credssp, and hands the password to the device)."
+        ),
+    ] = "negotiate",
     ca_file: Annotated[Path | None, typer.Option(help="CA certificates to trust for HTTPS, PEM.")] = None,
     certificate_file: Annotated[Path | None, typer.Option(help="Client certificate, PEM.")] = None,
-    certificate_key_file: Annotated[Path | None, typer.Option(help="Key of the client certificate, PEM.")] = None,
+    certificate_key_file: Annotated[
+        Path | None, typer.Option(help="Key of the client certificate, PEM; --password refers to its passphrase, if it has one.")
+    ] = None,
+    spn_host: Annotated[
+        str | None, typer.Option(help="Kerberos: the device's name in its service principal, where it is not the host.")
+    ] = None,
     configuration_name: Annotated[str, typer.Option(help="PowerShell session configuration.")] = "Microsoft.PowerShell",
     label: Annotated[list[str] | None, typer.Option(help="KEY=VALUE, may be given several times.")] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace a device of that name.")] = False,
@@ -59,6 +70,7 @@ def add(
         "username": username,
         "password": SecretRef.parse(password) if password else None,
         "configuration_name": configuration_name,
+        "spn_host": spn_host,
     }
     for key, path in (("ca_file", ca_file), ("certificate_file", certificate_file), ("certificate_key_file", certificate_key_file)):
         if path is not None:
@@ -130,6 +142,7 @@ def show(name: Name, as_json: Json = False) -> None:
                 "configuration": endpoint.configuration_name,
                 "CA file": endpoint.ca_file,
                 "client certificate": endpoint.certificate_file,
+                "name in the service principal": endpoint.spn_host,
                 "labels": " ".join(f"{k}={v}" for k, v in sorted(device.labels.items())),
             }
         ),

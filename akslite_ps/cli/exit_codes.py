@@ -19,6 +19,8 @@ from __future__ import annotations
 
 from akslite_ps.errors import (
     AksLiteError,
+    AuthenticationFailed,
+    CommandFate,
     ConfigError,
     ConfirmationRequired,
     SecretUnavailable,
@@ -64,9 +66,9 @@ def for_error(error: AksLiteError) -> int:
     match error:
         case UsageError() | ConfigError() | ConfirmationRequired() | SecretUnavailable():
             return USAGE
-        case Unreachable():
+        case Unreachable() | SessionLost(fate=CommandFate.NOT_STARTED):
             return UNREACHABLE
-        case SessionLost():
+        case SessionLost() | AuthenticationFailed(fate=CommandFate.UNKNOWN):
             return UNKNOWN
         case _:
             return FAILED

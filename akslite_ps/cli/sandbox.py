@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from akslite_ps.cli.output import Json, emit, facts, name_values, say, table
+from akslite_ps.cli.sandbox_azure import app as azure
+from akslite_ps.cli.sandbox_logon import certificate, join
 from akslite_ps.errors import UsageError
 from akslite_ps.home import sandbox_dir
 from akslite_ps.secrets import SecretRef
@@ -15,9 +18,18 @@ from akslite_ps.secrets import SecretRef
 if TYPE_CHECKING:
     from akslite_ps.fleet import Inventory
     from akslite_ps.remoting import Device
-    from akslite_ps.sandbox import SandboxDevice, SandboxStatus
+    from akslite_ps.sandbox import FaultKind, SandboxDevice, SandboxStatus
 
 app = typer.Typer(help="Simulated devices on this machine, behind the real protocols.", no_args_is_help=True)
+
+
+
+class Engine(StrEnum):
+    """What runs PowerShell on a simulated device."""
+
+    EMBEDDED = "embedded"
+    PWSH = "pwsh"
+
 
 SANDBOX_LABEL = "sandbox"
 SimulatedName = Annotated[str, typer.Argument(metavar="DEVICE", help="Name of a simulated device.")]
@@ -33,6 +45,13 @@ def up(
     ] = False,
     prefix: Annotated[str, typer.Option(help="Devices are called PREFIX-01, PREFIX-02, ...")] = "press",
     address_base: Annotated[str, typer.Option(help="First loopback address; each device gets its own.")] = "127.77.0.0",
+    engine: Annotated[
+        Engine,
+        typer.Option(
+            help="What runs PowerShell on new devices: embedded (part of akslite), or pwsh: the PowerShell of this machine, with "
+            "full language and with your rights on this machine's files and programs."
+        ),
+    ] = Engine.EMBEDDED,
     as_json: Json = False,
 ) -> None:
     """Start the simulated devices (once; more are added) and put them into the inventory."""
@@ -42,7 +61,13 @@ def up(
     inventory = Inventory.load()
     _refuse_names_of_real_devices(inventory, prefix)
     status = sandbox.up(
-        sandbox_dir(), devices=devices, speed=speed, name_prefix=prefix, address_base=address_base, free_ports=free_ports
+        sandbox_dir(),
+        devices=devices,
+        speed=speed,
+        name_prefix=prefix,
+        address_base=address_base,
+        free_ports=free_ports,
+        engine="pwsh" if engine is Engine.PWSH else "embedded",
     )
     inventory.add(*(as_inventory_device(d) for d in status.devices), replace=True)
     _show(status, as_json=as_json)
@@ -84,44 +109,70 @@ def reboot(name: SimulatedName, as_json: Json = False) -> None:
     _show(sandbox.reboot(sandbox_dir(), name), as_json=as_json)
 
 
+@app.command("stage-update")
+def stage_update(
+    name: SimulatedName,
+    version: Annotated[
+        str | None, typer.Argument(metavar="[VERSION]", help="A release such as 1.11.230.0 or 1.11; default: the next one.")
+    ] = None,
+    by_hand: Annotated[
+        bool, typer.Option("--by-hand", help="As the files of the Update Catalog, which nobody checks before they are applied.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Let the files of an update arrive on a simulated device, as Microsoft Update brings them."""
+    from akslite_ps import sandbox
+
+    _show(sandbox.stage_update(sandbox_dir(), name, version, by_hand=by_hand), as_json=as_json)
+
+
+app.command("certificate")(certificate)
+app.command("join")(join)
+app.add_typer(azure, name="azure")
 faults = typer.Typer(help="Faults of simulated devices, by name.", no_args_is_help=True)
 app.add_typer(faults, name="fault")
 
 
 @faults.command("kinds")
 def fault_kinds(as_json: Json = False) -> None:
-    """List the faults there are, with their parameters."""
+    """List the faults there are, with their parameters and the moments at which they can strike."""
     from akslite_ps.sandbox import FAULT_KINDS
 
-    kinds = FAULT_KINDS.values()
-    emit(
-        [{"fault": k.name, "summary": k.summary, "parameters": dict(k.parameters), "stages": list(k.stages)} for k in kinds],
-        as_json=as_json,
-        show=lambda: table(
-            ("FAULT", "WHAT THE DEVICE DOES", "PARAMETERS", "STAGES FOR --at"),
-            ((k.name, k.summary, " ".join(f"{n}={v}" for n, v in k.parameters.items()), " ".join(k.stages)) for k in kinds),
-        ),
-    )
+    emit([_kind_data(kind) for kind in FAULT_KINDS.values()], as_json=as_json, show=_show_kinds)
 
 
 @faults.command("add")
 def fault_add(
     name: SimulatedName,
     fault: Annotated[str, typer.Argument(metavar="FAULT", help="A fault's name; see: akslite sandbox fault kinds.")],
-    at: Annotated[str | None, typer.Option(help="The stage at which it strikes.")] = None,
+    at: Annotated[
+        str | None, typer.Option(metavar="MOMENT", help="When it strikes: a request, an operation or a stage, as the kinds tell.")
+    ] = None,
     parameter: Annotated[
         list[str] | None, typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="A parameter of the fault.")
     ] = None,
     times: Annotated[int | None, typer.Option(min=0, help="How often it strikes; 0: until it is cleared.")] = None,
+    after: Annotated[int, typer.Option(min=0, help="How many of its moments pass before it can strike.")] = 0,
+    probability: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Chance that it strikes at one of its moments.", show_default=False)
+    ] = 1.0,
+    seed: Annotated[int | None, typer.Option(help="Makes chance choose the same again; without it, anew each time.")] = None,
+    lasts_s: Annotated[
+        float | None, typer.Option("--for", metavar="SECONDS", help="It is over after so many seconds of the device's time.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Switch a fault on for a simulated device."""
     from akslite_ps import sandbox
 
-    values = name_values(parameter or (), "-p")
-    if at is not None:
-        values["stage"] = at
-    _show(sandbox.add_fault(sandbox_dir(), name, fault, times=times, **values), as_json=as_json)
+    chosen = {"at": at, "times": times, "after": after, "probability": probability, "seed": seed, "lasts_s": lasts_s}
+    parameters = name_values(parameter or (), "-p")
+    misplaced = sorted(chosen.keys() & parameters.keys())
+    if misplaced:
+        raise UsageError(
+            f"{misplaced[0]} is no parameter of a fault", next_action="use the option: akslite sandbox fault add --help"
+        )
+    _show(sandbox.add_fault(sandbox_dir(), name, fault, **chosen, **parameters), as_json=as_json)
 
 
 @faults.command("clear")
@@ -134,6 +185,40 @@ def fault_clear(
     from akslite_ps import sandbox
 
     _show(sandbox.clear_faults(sandbox_dir(), name, fault), as_json=as_json)
+
+
+def _kind_data(kind: FaultKind) -> dict[str, Any]:
+    return {
+        "fault": kind.name,
+        "summary": kind.summary,
+        "parameters": dict(kind.parameters),
+        "choices": {name: list(choices) for name, choices in kind.choices.items()},
+        "moments": list(kind.moments),
+        "at": kind.at,
+        "times": kind.times,
+        "lasts_s": kind.lasts_s,
+        "form": kind.form,
+    }
+
+
+def _show_kinds() -> None:
+    from akslite_ps.sandbox import FAULT_KINDS, OPERATIONS, WSMAN_MOMENTS
+
+    def moments(kind: FaultKind) -> str:
+        any_request = set(kind.moments).issuperset(WSMAN_MOMENTS)
+        known = "any request, operation" if any_request else " ".join(kind.moments)
+        return f"{known}; without --at: {kind.at}" if kind.at and len(kind.moments) > 1 else known
+
+    def parameters(kind: FaultKind) -> str:
+        told = (f"{name}={'|'.join(map(str, kind.choices.get(name, (value,))))}" for name, value in kind.parameters.items())
+        return " ".join((*told, *((f"--for {kind.lasts_s:g}",) if kind.lasts_s else ())))
+
+    table(
+        ("FAULT", "WHAT THE DEVICE DOES", "PARAMETERS", "MOMENTS FOR --at"),
+        ((kind.name, kind.summary, parameters(kind), moments(kind)) for kind in FAULT_KINDS.values()),
+    )
+    say(f"requests: {', '.join(WSMAN_MOMENTS)}")
+    say(f"operations: {', '.join(OPERATIONS)}")
 
 
 def _refuse_names_of_real_devices(inventory: Inventory, prefix: str) -> None:
@@ -180,7 +265,7 @@ def _show_tables(status: SandboxStatus) -> None:
     )
     if status.devices:
         table(
-            ("DEVICE", "COMPUTER", "ADDRESS", "WINRM", "KUBERNETES", "STATE", "POWER", "FAULTS"),
+            ("DEVICE", "COMPUTER", "ADDRESS", "WINRM", "KUBERNETES", "ENGINE", "STATE", "POWER", "FAULTS"),
             (
                 (
                     d.name,
@@ -188,6 +273,7 @@ def _show_tables(status: SandboxStatus) -> None:
                     d.address,
                     f"{d.http_port}/{d.https_port}",
                     d.kubernetes_port or "",
+                    d.engine,
                     d.state,
                     d.power,
                     ", ".join(d.faults),
@@ -216,6 +302,7 @@ def _as_data(status: SandboxStatus) -> dict[str, Any]:
                 "ca_file": str(d.ca_file),
                 "state": d.state,
                 "power": d.power,
+                "engine": d.engine,
                 "faults": list(d.faults),
             }
             for d in status.devices

@@ -11,8 +11,9 @@ import hmac
 import json
 import secrets
 import urllib.error
+import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from akslite_ps.errors import AksLiteError, UsageError
 from akslite_ps.sandbox.description import SandboxDevice, SandboxStatus
-from akslite_ps.sandbox.device.fault_kind import Scalar
+from akslite_ps.sandbox.device.arc import overview
 from akslite_ps.sandbox.device.simulated import SimulatedDevice
-from akslite_ps.sandbox.device.state import write_private
+from akslite_ps.sandbox.device.state import EngineName, write_private
+from akslite_ps.sandbox.device.updates import stage
 from akslite_ps.sandbox.supervisor import Sandbox
 
 CONTROL_FILE = "control.json"
@@ -78,6 +80,10 @@ class ControlServer:
                 web.delete("/devices/{name}/faults", self._clear_faults),
                 web.post("/devices/{name}/reboot", self._reboot),
                 web.post("/devices/{name}/hardware", self._change_hardware),
+                web.post("/devices/{name}/update", self._stage_update),
+                web.get("/azure", self._azure),
+                web.post("/azure/access", self._grant_access),
+                web.delete("/azure/clusters", self._delete_cluster),
             ]
         )
         self._runner = web.AppRunner(app, access_log=None)
@@ -131,7 +137,10 @@ class ControlServer:
         async with self._growing:
             self._sandbox.pace.speed = float(asked["speed"])
             self._sandbox.choose(
-                name_prefix=asked["name_prefix"], address_base=asked["address_base"], free_ports=bool(asked["free_ports"])
+                name_prefix=asked["name_prefix"],
+                address_base=asked["address_base"],
+                free_ports=bool(asked["free_ports"]),
+                engine=asked["engine"],
             )
             await self._sandbox.grow(int(asked["devices"]))
         return self._answer()
@@ -142,7 +151,7 @@ class ControlServer:
 
     async def _add_fault(self, request: web.Request) -> web.Response:
         asked = await request.json()
-        self._device(request).add_fault(asked["name"], times=asked.get("times"), **asked.get("parameters", {}))
+        self._device(request).add_fault(asked["name"], **asked.get("how", {}))
         return self._answer()
 
     async def _clear_faults(self, request: web.Request) -> web.Response:
@@ -152,6 +161,22 @@ class ControlServer:
     async def _change_hardware(self, request: web.Request) -> web.Response:
         self._device(request).change_hardware(**await request.json())
         return self._answer()
+
+    async def _stage_update(self, request: web.Request) -> web.Response:
+        asked = await request.json()
+        stage(self._device(request), asked.get("version"), by_hand=bool(asked.get("by_hand")))
+        return self._answer()
+
+    async def _azure(self, _request: web.Request) -> web.Response:
+        return web.json_response(overview(self._sandbox.azure, self._sandbox.devices.values()))
+
+    async def _grant_access(self, request: web.Request) -> web.Response:
+        access = self._sandbox.azure.grant_access(**await request.json())
+        return web.json_response(access.to_dict())
+
+    async def _delete_cluster(self, request: web.Request) -> web.Response:
+        self._sandbox.azure.forget_cluster(request.query["id"])
+        return await self._azure(request)
 
     async def _reboot(self, request: web.Request) -> web.Response:
         self._device(request).begin_reboot()
@@ -187,7 +212,9 @@ class ControlClient:
         """
         return self._call("GET", "/status")
 
-    def grow(self, *, devices: int, speed: float, name_prefix: str, address_base: str, free_ports: bool) -> SandboxStatus:
+    def grow(
+        self, *, devices: int, speed: float, name_prefix: str, address_base: str, free_ports: bool, engine: EngineName
+    ) -> SandboxStatus:
         """Have at least this many devices, at this speed."""
         asked = {
             "devices": devices,
@@ -195,6 +222,7 @@ class ControlClient:
             "name_prefix": name_prefix,
             "address_base": address_base,
             "free_ports": free_ports,
+            "engine": engine,
         }
         return self._call("POST", "/grow", asked)
 
@@ -202,9 +230,9 @@ class ControlClient:
         """Ask the sandbox to stop; it answers before it does."""
         return self._call("POST", "/stop")
 
-    def add_fault(self, device: str, fault: str, *, times: int | None, parameters: dict[str, Scalar]) -> SandboxStatus:
+    def add_fault(self, device: str, fault: str, how: dict[str, Any]) -> SandboxStatus:
         """Switch a fault on."""
-        return self._call("POST", f"/devices/{device}/faults", {"name": fault, "times": times, "parameters": parameters})
+        return self._call("POST", f"/devices/{device}/faults", {"name": fault, "how": how})
 
     def clear_faults(self, device: str, fault: str | None) -> SandboxStatus:
         """Switch one fault off, or all."""
@@ -218,7 +246,30 @@ class ControlClient:
         """Make a device's host another one."""
         return self._call("POST", f"/devices/{device}/hardware", changes)
 
+    def stage_update(self, device: str, version: str | None, *, by_hand: bool) -> SandboxStatus:
+        """Let the files of an update arrive on a device."""
+        return self._call("POST", f"/devices/{device}/update", {"version": version, "by_hand": by_hand})
+
+    def azure_overview(self) -> dict[str, Any]:
+        """What the simulated Azure side knows."""
+        return self._ask("GET", "/azure")
+
+    def grant_azure_access(self, resource_group: str, location: str, roles: Sequence[str]) -> dict[str, Any]:
+        """Make a service principal; names the file with its secret."""
+        asked = {"resource_group": resource_group, "location": location, "roles": list(roles)}
+        return self._ask("POST", "/azure/access", asked)
+
+    def delete_azure_cluster(self, resource_id: str) -> dict[str, Any]:
+        """Delete a connected cluster in Azure, as its owner."""
+        return self._ask("DELETE", f"/azure/clusters?id={urllib.parse.quote(resource_id, safe='')}")
+
     def _call(self, method: str, path: str, body: Any = None) -> SandboxStatus:
+        data = self._ask(method, path, body)
+        return SandboxStatus(
+            True, data["pid"], data["speed"], self._directory, tuple(SandboxDevice.from_dict(device) for device in data["devices"])
+        )
+
+    def _ask(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
         request = urllib.request.Request(
             f"http://{_HOST}:{self._address.port}{path}",
             method=method,
@@ -227,13 +278,11 @@ class ControlClient:
         )
         try:
             with self._opener.open(request, timeout=self._timeout) as response:
-                data = json.load(response)
+                data: dict[str, Any] = json.load(response)
         except urllib.error.HTTPError as error:
             with error:
                 raise _refusal(error) from None
-        return SandboxStatus(
-            True, data["pid"], data["speed"], self._directory, tuple(SandboxDevice.from_dict(device) for device in data["devices"])
-        )
+        return data
 
 
 def _refusal(error: urllib.error.HTTPError) -> AksLiteError:

@@ -25,8 +25,8 @@ from filelock import FileLock, Timeout
 from akslite_ps.errors import AksLiteError, UsageError
 from akslite_ps.sandbox.control import ControlClient, ControlServer, read_address
 from akslite_ps.sandbox.description import SandboxStatus
-from akslite_ps.sandbox.device.fault_kind import Scalar
-from akslite_ps.sandbox.supervisor import SETTINGS_FILE, Sandbox, check_names, stored_devices
+from akslite_ps.sandbox.device.state import EngineName
+from akslite_ps.sandbox.supervisor import SETTINGS_FILE, Sandbox, check_engine, check_names, stored_devices
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +48,7 @@ def up(
     name_prefix: str = "press",
     address_base: str = "127.77.0.0",
     free_ports: bool = False,
+    engine: EngineName = "embedded",
     wait_s: float = 30.0,
 ) -> SandboxStatus:
     """Have a sandbox with at least this many devices running in the background.
@@ -62,15 +63,17 @@ def up(
         name_prefix: New devices are called ``<prefix>-01`` and so on.
         address_base: The device number is added to this loopback address.
         free_ports: Let the system choose the ports of new devices instead of 5985, 5986 and 6443.
+        engine: What runs the pipelines of new devices: ``embedded``, or ``pwsh`` for the PowerShell of this machine.
         wait_s: Seconds to wait until everything answers.
 
     Raises:
-        UsageError: A name, an address or a speed that cannot be used.
+        UsageError: A name, an address, a speed or an engine that cannot be used.
         AksLiteError: The process does not come up; says where its log is.
     """
     if not speed > 0:
         raise UsageError(f"speed must be above 0, not {speed}", next_action="choose e.g. 60: a minute passes in a second")
     check_names(name_prefix, address_base)
+    check_engine(engine)
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -86,7 +89,14 @@ def up(
     if client is None:
         raise _not_up(directory, "it stopped again right after it had started")
     try:
-        return client.grow(devices=devices, speed=speed, name_prefix=name_prefix, address_base=address_base, free_ports=free_ports)
+        return client.grow(
+            devices=devices,
+            speed=speed,
+            name_prefix=name_prefix,
+            address_base=address_base,
+            free_ports=free_ports,
+            engine=engine,
+        )
     except OSError as error:
         raise _not_up(directory, f"its control channel does not answer ({error})") from error
 
@@ -121,13 +131,19 @@ def down(directory: Path, *, delete: bool = False, wait_s: float = 15.0) -> Sand
     return status(directory)
 
 
-def add_fault(directory: Path, device: str, fault: str, *, times: int | None = None, **parameters: Scalar) -> SandboxStatus:
-    """Switch a named fault on (``akslite_ps.sandbox.device.faults``) for a device of the running sandbox.
+def add_fault(directory: Path, device: str, fault: str, **how: Any) -> SandboxStatus:
+    """Switch a named fault on for a device of the running sandbox.
+
+    Args:
+        directory: The sandbox's folder.
+        device: Its name.
+        fault: One of ``FAULT_KINDS``.
+        how: When it strikes and the fault's parameters, as ``akslite_ps.sandbox.device.faults.make_fault`` takes them.
 
     Raises:
-        UsageError: No such device, fault or parameter, or the sandbox does not run.
+        UsageError: No such device, fault, moment or parameter, or the sandbox does not run.
     """
-    return _needed_client(directory).add_fault(device, fault, times=times, parameters=parameters)
+    return _needed_client(directory).add_fault(device, fault, how)
 
 
 def clear_faults(directory: Path, device: str, fault: str | None = None) -> SandboxStatus:
@@ -146,6 +162,53 @@ def reboot(directory: Path, device: str) -> SandboxStatus:
         UsageError: No such device, or the sandbox does not run.
     """
     return _needed_client(directory).reboot(device)
+
+
+def stage_update(directory: Path, device: str, version: str | None = None, *, by_hand: bool = False) -> SandboxStatus:
+    """Let the files of an update of the product arrive on a device, by Microsoft Update or by hand.
+
+    Args:
+        directory: The sandbox's folder.
+        device: Its name.
+        version: Product version or its beginning, e.g. ``1.11``; None for the release that follows the installed one.
+        by_hand: Somebody runs the files of the Update Catalog, which need not fit.
+
+    Raises:
+        UsageError: No such device or release, or Microsoft Update would not offer it; or the sandbox does not run.
+    """
+    return _needed_client(directory).stage_update(device, version, by_hand=by_hand)
+
+
+def azure_overview(directory: Path) -> dict[str, Any]:
+    """What the simulated Azure side knows: tenants, resource groups, service principals, connected clusters; no secrets.
+
+    Raises:
+        UsageError: The sandbox does not run.
+    """
+    return _needed_client(directory).azure_overview()
+
+
+def grant_azure_access(
+    directory: Path, *, resource_group: str = "edge", location: str = "westeurope", roles: Sequence[str]
+) -> dict[str, Any]:
+    """Make a service principal with roles on a resource group of the simulated Azure side.
+
+    Returns:
+        The values of a config's Arc section, and ``secret_file``: the file with the secret alone.
+
+    Raises:
+        UsageError: There is no such role, or the sandbox does not run.
+    """
+    return _needed_client(directory).grant_azure_access(resource_group, location, roles)
+
+
+def delete_azure_cluster(directory: Path, resource_id: str) -> dict[str, Any]:
+    """Delete a connected cluster in the simulated Azure side, as somebody with the portal would; the device is not told.
+
+    Raises:
+        UsageError: There is no such resource, or the sandbox does not run.
+    """
+    return _needed_client(directory).delete_azure_cluster(resource_id)
 
 
 def change_hardware(directory: Path, device: str, **changes: Any) -> SandboxStatus:
