@@ -25,7 +25,7 @@ class RowKind(enum.StrEnum):
     """What a row says.
 
     ``intent`` is written before anything is sent, ``sent`` when the device took it, ``result`` when it answered;
-    ``record`` is one item of the device's own output. The others are the milestones of a run.
+    ``record`` is one item of the device's own output, ``place`` says how far it was read. The others are the milestones of a run.
     """
 
     RUN_STARTED = "run-started"
@@ -33,6 +33,7 @@ class RowKind(enum.StrEnum):
     INTENT = "intent"
     SENT = "sent"
     RECORD = "record"
+    PLACE = "place"
     RESULT = "result"
     INTERRUPTED = "interrupted"
     RESUMED = "resumed"

@@ -16,7 +16,7 @@ from akslite_ps.journal import Journal
 if TYPE_CHECKING:
     from akslite_ps.cluster import Cluster
     from akslite_ps.operations.steps import StepCode
-    from akslite_ps.remoting import Device, Session
+    from akslite_ps.remoting import Device, InvocationReference, Session
 
 Ask = Callable[[str], str]
 
@@ -30,7 +30,14 @@ class OpenSession(Protocol):
 class AttachSession(Protocol):
     """Takes over a session left on the device, as :meth:`akslite_ps.remoting.Session.attach` does."""
 
-    def __call__(self, device: Device, shell_id: str, *, ask: Ask | None = None) -> Session: ...
+    def __call__(
+        self,
+        device: Device,
+        left: str | InvocationReference,
+        *,
+        ask: Ask | None = None,
+        remember: Callable[[InvocationReference], None] | None = None,
+    ) -> Session: ...
 
 
 class OpenCluster(Protocol):
@@ -91,11 +98,17 @@ def open_session(device: Device, *, ask: Ask | None = None) -> Session:
     return Session.open(device, ask=ask)
 
 
-def attach_session(device: Device, shell_id: str, *, ask: Ask | None = None) -> Session:
+def attach_session(
+    device: Device,
+    left: str | InvocationReference,
+    *,
+    ask: Ask | None = None,
+    remember: Callable[[InvocationReference], None] | None = None,
+) -> Session:
     """Take over a session left on the device (the default of :class:`Controller`)."""
     from akslite_ps.remoting import Session
 
-    return Session.attach(device, shell_id, ask=ask)
+    return Session.attach(device, left, ask=ask, remember=remember)
 
 
 def open_cluster(device: Device, kubeconfig: str) -> Cluster:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from akslite_ps.errors import (
     AksLiteError,
+    AuthenticationFailed,
+    CommandFate,
     InvocationTimedOut,
     RunLocked,
     SessionLost,
@@ -188,6 +190,8 @@ class Walk:
                 return Outcome.UNREACHABLE
             case SessionLost():
                 return Outcome.UNKNOWN if self._in_flight is not None else Outcome.UNREACHABLE
+            case AuthenticationFailed(fate=CommandFate.UNKNOWN):
+                return Outcome.UNKNOWN
             case InvocationTimedOut():
                 return Outcome.TIMED_OUT
         return Outcome.FAILED

@@ -6,8 +6,9 @@ Read by ``operations.engine`` when a run goes on. Pure reading of rows; asks no 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -15,6 +16,7 @@ from akslite_ps.errors import PlanOutdated
 from akslite_ps.journal import Row, RowKind, RunSummary
 from akslite_ps.operations.plan import Plan, StepResult
 from akslite_ps.operations.record_rows import record_from
+from akslite_ps.remoting.detached import InvocationReference
 from akslite_ps.remoting.records import Record
 
 
@@ -30,6 +32,7 @@ class InFlight:
         command_id: The invocation in that session; None where the controller died before the device took it.
         boot_time: When the device had last started at that time.
         records: What the device had said so far, as far as the journal holds it.
+        place: Where the invocation is and how far its output was read; None in journals of earlier versions.
     """
 
     step_id: str
@@ -39,6 +42,7 @@ class InFlight:
     command_id: str | None = None
     boot_time: dt.datetime | None = None
     records: list[Record] = field(default_factory=list)
+    place: InvocationReference | None = None
 
 
 @dataclass(slots=True)
@@ -90,12 +94,19 @@ def _take(history: History, row: Row) -> None:
         case RowKind.SENT if in_flight:
             in_flight.shell_id = data.get("shell_id", in_flight.shell_id)
             in_flight.command_id = data.get("command_id")
+            in_flight.place = _place(data)
+        case RowKind.PLACE if in_flight:
+            in_flight.place = _place(data)
         case RowKind.RECORD if in_flight and (record := record_from(data)) is not None:
             in_flight.records.append(record)
         case RowKind.RESULT:
             history.results[row.step_id] = StepResult.model_validate(data)
             history.attempts[row.step_id] = max(row.attempt, history.attempts.get(row.step_id, 0))
             history.in_flight = None
+
+
+def _place(data: Mapping[str, Any]) -> InvocationReference | None:
+    return InvocationReference.from_text(data["reference"]) if "reference" in data else None
 
 
 def _plan(summary: RunSummary, rows: Sequence[Row]) -> Plan:

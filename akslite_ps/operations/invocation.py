@@ -23,7 +23,7 @@ from akslite_ps.remoting.faults import CONNECTED_TO_DIFFERENT_CLIENT, SESSION_ID
 from akslite_ps.remoting.records import ErrorRecord, OutputRecord, ProgressRecord, Record
 
 if TYPE_CHECKING:
-    from akslite_ps.remoting import Command, Device, Invocation, Result, Session
+    from akslite_ps.remoting import Command, Device, Invocation, InvocationReference, Result, Session
 
 _PERCENT_STEP = 5
 _STOP_WITHIN_S = 30.0
@@ -95,6 +95,7 @@ class Sender:
         self._used = False
         self._note = note
         self._flight = in_flight
+        self._journaled = _journaled(in_flight)
 
     @property
     def device(self) -> Device:
@@ -156,12 +157,23 @@ class Sender:
         )
         self._flies(InFlight(work.step.id, self._attempt, name, session.shell_id, boot_time=boot_time))
         try:
-            invocation = session.start(command, timeout_s=limit_s, **parameters)
+            invocation = session.start(command, timeout_s=limit_s, remember=self._remember, **parameters)
         except SessionLost:
             return None
-        self._journal(RowKind.SENT, {"command": name, "shell_id": session.shell_id, "command_id": invocation.id})
-        self._flies(InFlight(work.step.id, self._attempt, name, session.shell_id, invocation.id, boot_time))
+        place = invocation.reference
+        self._journal(
+            RowKind.SENT,
+            {"command": name, "shell_id": session.shell_id, "command_id": invocation.id, "reference": place.as_text()},
+        )
+        self._flies(InFlight(work.step.id, self._attempt, name, session.shell_id, invocation.id, boot_time, place=place))
         return invocation
+
+    def _remember(self, place: InvocationReference) -> None:
+        """Journal how far the output was read. Pieces of a message that is not whole yet may hold a secret: not those."""
+        if place.place.parts or self._flight is None:
+            return
+        self._flight.place = place
+        self._journal(RowKind.PLACE, {"reference": place.as_text()})
 
     def _take_up(self, in_flight: InFlight) -> Invocation:
         """Connect to the session left on the device.
@@ -176,7 +188,7 @@ class Sender:
             if in_flight.shell_id is None:
                 raise EndMissed("its session is not known")
             try:
-                session = self._work.sessions.attach(in_flight.shell_id)
+                session = self._work.sessions.attach(in_flight.place or in_flight.shell_id, remember=self._remember)
             except SessionLost as error:
                 if _held_by_another(error):
                     raise
@@ -201,14 +213,15 @@ class Sender:
         earlier = list(self._taken_up.records) if self._taken_up else []
         progress = _Progress(self._work, name)
         while True:
+            known = self._journaled
             try:
                 if invocation is None:
                     raise SessionLost("the connection broke while the command was sent", device=self.device.name)
                 self._drain(invocation, progress, limit_s, on_record)
-                return _together(earlier, invocation.result())
+                return _together(earlier, invocation.result(), known)
             except (SessionLost, Unreachable) as error:
                 if invocation is not None:
-                    earlier += invocation.result().records
+                    earlier += [record for record in invocation.result().records if known < record.seq <= self._journaled]
                 assert self._flight is not None
                 try:
                     invocation = self._take_up(self._flight)
@@ -218,12 +231,16 @@ class Sender:
     def _drain(
         self, invocation: Invocation, progress: _Progress, limit_s: float, on_record: Callable[[Record], None] | None
     ) -> None:
-        work, written = self._work, 0
+        work, arrived, known = self._work, 0, self._journaled
         while not invocation.state.is_over:
             for record in invocation.records(timeout_s=work.controller.limits.tick_s):
-                if record.seq > written:
-                    # All that arrived with it is written at once: the device does not say it a second time.
-                    written = self._write(invocation.result().records[written:], progress)
+                if record.seq <= known:
+                    continue
+                if record.seq > self._journaled:
+                    # All that arrived with it is written at once: the device need not say it a second time.
+                    batch = invocation.result().records[arrived:]
+                    arrived += len(batch)
+                    self._write([item for item in batch if item.seq > self._journaled], progress)
                 progress.record(record)
                 work.tell_event(RecordArrived(work.step, redacted(record)))
                 if on_record is not None:
@@ -241,10 +258,10 @@ class Sender:
                     next_action="read the device's state with `akslite status`; then run the operation again",
                 )
 
-    def _write(self, records: Sequence[Record], progress: _Progress) -> int:
+    def _write(self, records: Sequence[Record], progress: _Progress) -> None:
         news = [row_data(record) for record in records if progress.is_news(record)]
         self._work.controller.journal.append_records(self._run_id, self._work.step.id, self._attempt, news)
-        return records[-1].seq
+        self._journaled = records[-1].seq
 
     def _judged(self, name: str, result: Result, check: bool) -> Result:
         from akslite_ps.remoting.result import failure
@@ -314,9 +331,16 @@ class _Progress:
             self._work.tell(standing.stage, standing.fraction, standing.seconds_left)
 
 
-def _together(earlier: list[Record], result: Result) -> Result:
-    """The result with what came before the connection was lost or the controller changed."""
-    records = [*earlier, *result.records]
+def _journaled(in_flight: InFlight | None) -> int:
+    """Number of the last record of an invocation that the journal has; 0 where its records are not counted on."""
+    if in_flight is None or in_flight.place is None:
+        return 0
+    return max((record.seq for record in in_flight.records), default=0)
+
+
+def _together(earlier: list[Record], result: Result, known: int) -> Result:
+    """The result with what came before the connection was lost or the controller changed; ``known`` is the last of that."""
+    records = [*earlier, *(record for record in result.records if record.seq > known)]
     return replace(
         result,
         output=[record.value for record in records if isinstance(record, OutputRecord)],

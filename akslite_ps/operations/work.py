@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from akslite_ps.aksedge.config import DeploymentConfig
     from akslite_ps.aksedge.host_facts import HostFacts
     from akslite_ps.operations.invocation import Sender
-    from akslite_ps.remoting import Device, Session
+    from akslite_ps.remoting import Device, InvocationReference, Session
 
 _log = logging.getLogger(__name__)
 # A host that is starting may refuse good credentials for a moment; a wrong password must not lock the account.
@@ -80,8 +80,12 @@ class Sessions:
         """Whether the device still knows the open session; False where none is open. Opens nothing."""
         return self._session is not None and self._session.is_alive()
 
-    def attach(self, shell_id: str) -> Session:
+    def attach(self, left: str | InvocationReference, *, remember: Callable[[InvocationReference], None] | None = None) -> Session:
         """Take over a session left on the device; it becomes the current one.
+
+        Args:
+            left: The session's id there, or the reference of an invocation in it.
+            remember: As for :meth:`akslite_ps.remoting.Session.attach`.
 
         Raises:
             SessionLost: It is no longer there.
@@ -90,7 +94,7 @@ class Sessions:
         # Never close here: closing would end what is to be taken up.
         with suppress(AksLiteError):
             self.leave()
-        self._session = self._controller.attach_session(self.device, shell_id, ask=self._ask)
+        self._session = self._controller.attach_session(self.device, left, ask=self._ask, remember=remember)
         return self._session
 
     def leave(self) -> None:

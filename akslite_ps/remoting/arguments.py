@@ -8,7 +8,7 @@ Python                              .NET
 bool, int, float                    Boolean; Int32, Int64 where it is larger, else Decimal; Double
 decimal.Decimal                     Decimal
 str, pathlib.Path, enum.Enum        String (an Enum's value)
-:class:`PsVersion`                  Version
+:class:`PsVersion`, :class:`PsUri`  Version, Uri
 datetime, date                      DateTime with Z where aware (converted to UTC), else unspecified
 timedelta                           TimeSpan
 bytes, uuid.UUID                    byte[], Guid
@@ -40,11 +40,12 @@ from pypsrp.serializer import TaggedValue
 
 from akslite_ps.errors import UsageError
 from akslite_ps.remoting.records import PsObject
-from akslite_ps.remoting.values import PsVersion, SecureValue, Switch
+from akslite_ps.remoting.values import PsDateTime, PsTimeSpan, PsUri, PsVersion, SecureValue, Switch
 
 Reveal = Callable[[SecureValue], str]
 """Gives the clear text of a secret that is about to be sent; makes sure first that the session has a key."""
 
+_MICROSECOND = dt.timedelta(microseconds=1)
 _DECIMAL_LIMIT = 79228162514264337593543950335
 _SCRIPT_CHARACTERS = frozenset("|;{}\n\r")
 
@@ -76,10 +77,17 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """Script text with arguments for its ``param()`` block; only full-language endpoints take it."""
+    """Script text with arguments for its ``param()`` block; only full-language endpoints take it.
+
+    Args:
+        text: The script.
+        parameters: By name.
+        own_scope: Its variables and preferences end with it; otherwise they stay in the session, as if dot-sourced.
+    """
 
     text: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    own_scope: bool = False
 
 
 def wire_value(value: Any, reveal: Reveal) -> Any:
@@ -115,13 +123,15 @@ def wire_value(value: Any, reveal: Reveal) -> Any:
 
 
 def duration_text(span: dt.timedelta) -> str:
-    """A TimeSpan as XML duration, exact to the microsecond: ``P1DT2H3M4.05S``, ``-PT0.5S``, ``PT0S``."""
-    sign = "-" if span < dt.timedelta() else ""
-    span = abs(span)
-    hours, rest = divmod(span.seconds, 3600)
+    """A TimeSpan as XML duration, exact to 100 ns: ``P1DT2H3M4.05S``, ``-PT0.5S``, ``PT0S``."""
+    ticks = span // _MICROSECOND * 10 + (span.hundred_ns if isinstance(span, PsTimeSpan) else 0)
+    sign = "-" if ticks < 0 else ""
+    whole, below = divmod(abs(ticks), 10_000_000)
+    days, rest = divmod(whole, 86_400)
+    hours, rest = divmod(rest, 3600)
     minutes, seconds = divmod(rest, 60)
-    fraction = f".{span.microseconds:06}".rstrip("0") if span.microseconds else ""
-    date = f"{span.days}D" if span.days else ""
+    fraction = f".{below:07}".rstrip("0") if below else ""
+    date = f"{days}D" if days else ""
     time = (
         (f"{hours}H" if hours else "")
         + (f"{minutes}M" if minutes else "")
@@ -133,8 +143,19 @@ def duration_text(span: dt.timedelta) -> str:
 
 
 def date_time_text(moment: dt.datetime) -> str:
-    """A DateTime as XML: aware ones in UTC with ``Z``, naive ones without zone."""
-    text = (moment if moment.tzinfo is None else moment.astimezone(dt.UTC).replace(tzinfo=None)).isoformat()
+    """A DateTime as XML: aware ones in UTC with ``Z``, naive ones without zone.
+
+    Raises:
+        UsageError: In UTC it would be outside of the years 1 to 9999.
+    """
+    try:
+        plain = moment if moment.tzinfo is None else moment.astimezone(dt.UTC).replace(tzinfo=None)
+    except OverflowError:
+        raise UsageError(
+            f"{moment.isoformat()} is outside of the years 1 to 9999 in UTC", next_action="send it without a zone"
+        ) from None
+    below = moment.hundred_ns if isinstance(moment, PsDateTime) else 0
+    text = f"{plain.isoformat(timespec='microseconds')}{below}" if below else plain.isoformat()
     return text if moment.tzinfo is None else f"{text}Z"
 
 
@@ -185,6 +206,7 @@ def _ps_object(value: PsObject, reveal: Reveal) -> GenericComplexObject:
 
 
 _SCALARS: Sequence[tuple[type, Callable[[Any], Any]]] = (
+    (PsUri, lambda value: TaggedValue("URI", str(value))),
     (PsVersion, lambda value: TaggedValue("Version", str(value))),
     (enum.Enum, lambda value: wire_value(value.value, _no_secret)),
     (str, _string),

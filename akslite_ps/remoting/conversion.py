@@ -8,11 +8,13 @@ cannot be converted comes back as a :class:`PsObject` whose text is the CLIXML i
 ==========================================  ==========================================================
 Boolean, integers, Single and Double        bool, int, float
 Decimal                                     decimal.Decimal
-String, Char, Uri, XmlDocument, ScriptBlock str
+String, Char, XmlDocument, ScriptBlock      str; half a surrogate pair becomes U+FFFD, for such text cannot be
+                                            written or shown
+Uri                                         :class:`PsUri` (a str)
 Version                                     :class:`PsVersion` (a str)
-DateTime                                    datetime, aware where it carries Z or an offset; digits below
-                                            a microsecond are cut off
-TimeSpan                                    timedelta, likewise
+DateTime                                    datetime, aware where it carries Z or an offset; one with a digit
+                                            below the microsecond is a :class:`PsDateTime`, which keeps it
+TimeSpan                                    timedelta; likewise :class:`PsTimeSpan`
 Guid                                        uuid.UUID
 byte[]                                      bytes
 enums                                       :class:`PsEnum` (a str with the number)
@@ -38,7 +40,7 @@ from decimal import Decimal
 from typing import Any
 
 from akslite_ps.remoting.records import PsObject
-from akslite_ps.remoting.values import PsEnum, PsVersion, SecureValue
+from akslite_ps.remoting.values import PsDateTime, PsEnum, PsTimeSpan, PsUri, PsVersion, SecureValue
 
 Decrypt = Callable[[ET.Element], object]
 """Decrypts an ``SS`` element to str; anything but a str means that there is no key."""
@@ -104,7 +106,9 @@ def parse_date_time(text: str) -> dt.datetime:
     elif match[9]:
         offset = dt.timedelta(hours=int(match[10]), minutes=int(match[11]))
         zone = dt.timezone(-offset if match[9] == "-" else offset)
-    return dt.datetime(year, month, day, hour, minute, second, _microseconds(match[7]), zone)
+    moment = dt.datetime(year, month, day, hour, minute, second, _microseconds(match[7]), zone)
+    below = _hundred_ns(match[7])
+    return PsDateTime.of(moment, below) if below else moment
 
 
 def parse_duration(text: str) -> dt.timedelta:
@@ -118,7 +122,14 @@ def parse_duration(text: str) -> dt.timedelta:
         raise ValueError("not a duration")
     days, hours, minutes, seconds = (int(part or 0) for part in match.group(2, 3, 4, 5))
     span = dt.timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds, microseconds=_microseconds(match[6]))
-    return -span if match[1] else span
+    below = _hundred_ns(match[6])
+    if match[1]:
+        span, below = -span, -below
+    return PsTimeSpan.of(span, below) if below else span
+
+
+def _hundred_ns(digits: str | None) -> int:
+    return int(digits[6:7] or 0) if digits else 0
 
 
 def _microseconds(digits: str | None) -> int:
@@ -128,7 +139,7 @@ def _microseconds(digits: str | None) -> int:
 _PRIMITIVES: Mapping[str, Callable[[str | None], Any]] = {
     "S": decode_text,
     "ToString": decode_text,
-    "URI": decode_text,
+    "URI": lambda text: PsUri(decode_text(text)),
     "XD": decode_text,
     "SBK": decode_text,
     "C": lambda text: decode_text(chr(int(text or ""))) if text else "",

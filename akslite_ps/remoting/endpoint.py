@@ -55,10 +55,12 @@ class Endpoint(BaseModel):
         port: TCP port; default 5985 for http, 5986 for https.
         auth: Authentication. ``basic`` and ``certificate`` only over https.
         username: ``user``, ``DOMAIN\\user`` or ``user@realm``.
-        password: Reference to the password.
+        password: Reference to the password; for ``certificate`` to the passphrase of its key, if it has one.
         configuration_name: PowerShell session configuration (a JEA endpoint has its own).
         ca_file: CA bundle to trust for https instead of the system's.
         certificate_file, certificate_key_file: Client certificate, PEM, for ``certificate``.
+        spn_host: Name of the device in its Kerberos service principal, where it is not ``host``: a device that is reached by its
+            address has a name in the domain all the same.
         operation_timeout_s: WSMan operation time-out in seconds: how long one Receive may stay open.
         connect_timeout_s: Seconds to wait for the TCP connection.
     """
@@ -75,6 +77,7 @@ class Endpoint(BaseModel):
     ca_file: Path | None = None
     certificate_file: Path | None = None
     certificate_key_file: Path | None = None
+    spn_host: Annotated[str, AfterValidator(_host)] | None = None
     operation_timeout_s: Annotated[int, Field(ge=1, le=600)] = 20
     connect_timeout_s: Annotated[float, Field(gt=0, le=120)] = 5.0
 

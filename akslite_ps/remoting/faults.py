@@ -6,17 +6,19 @@ urllib3, ssl, spnego and pypsrp and WSMan fault codes (wsmerror.h); touches noth
 
 from __future__ import annotations
 
+import http.client
 import socket
 import ssl
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
 
 import requests
-from pypsrp.exceptions import AuthenticationError, WinRMError, WinRMTransportError, WSManFaultError
+from pypsrp.exceptions import WinRMError, WinRMTransportError, WSManFaultError
 from spnego.exceptions import SpnegoError
 
-from akslite_ps.errors import AksLiteError, AuthenticationFailed, NotPermitted, RemotingError, SessionLost, Unreachable, UsageError
+from akslite_ps.errors import AksLiteError, NotPermitted, RemotingError, SessionLost, Unreachable
 from akslite_ps.remoting.endpoint import Device, Endpoint
+from akslite_ps.remoting.exception_chain import causes
+from akslite_ps.remoting.refusals import is_logon_error, refusal, refuses_client_certificate
 from akslite_ps.secrets import redact
 
 ACCESS_DENIED = 5
@@ -55,6 +57,12 @@ _SESSION_GONE = (
 _LOST_NEXT = "read the device's state before anything is sent again; what ran in the session may have ended, stopped or gone on"
 
 
+def was_cut(error: BaseException) -> bool:
+    """True where a connection that had been there broke; False where none came about or nobody answered in time."""
+    broken = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError, http.client.IncompleteRead, ssl.SSLEOFError)
+    return any(isinstance(cause, broken) for cause in causes(error))
+
+
 def fault_code(error: BaseException) -> int | None:
     """The WSMan fault code, where the error is a fault."""
     if isinstance(error, WSManFaultError):
@@ -76,50 +84,11 @@ def as_remoting_error(error: BaseException, device: Device, attempted: str, *, e
         return error
     if isinstance(error, WSManFaultError):
         return _fault(error, device, attempted, established=established)
-    if isinstance(error, AuthenticationError | SpnegoError) or _names_wrong_mechanism(error):
-        return _authentication(error, device, attempted)
+    if is_logon_error(error) or refuses_client_certificate(error, device.endpoint):
+        return refusal(error, device, attempted)
     if isinstance(error, WinRMTransportError):
         return _http_status(error, device, attempted, established=established)
-    if isinstance(error, ImportError):
-        return UsageError(
-            str(error),
-            device=device.name,
-            attempted=attempted,
-            next_action=f"install the extra: pip install 'akslite-ps[{device.endpoint.auth}]'",
-        )
     return _network(error, device, attempted, established=established)
-
-
-def _names_wrong_mechanism(error: BaseException) -> bool:
-    text = str(error)
-    return (isinstance(error, ValueError) and "auth protocol" in text) or type(error).__module__.startswith("requests_credssp")
-
-
-def _authentication(error: BaseException, device: Device, attempted: str) -> AuthenticationFailed:
-    endpoint = device.endpoint
-    text = str(error)
-    if "one of the following authentication methods" in text or "auth protocol" in text or "did not response CredSSP" in text:
-        offered = text.rpartition("actual:")[2].strip(" '") or "none that is known"
-        return AuthenticationFailed(
-            f"the device does not offer authentication '{endpoint.auth}'; it offers: {redact(offered)}",
-            device=device.name,
-            attempted=attempted,
-            next_action="choose an auth that the device's WinRM service allows, or allow this one there",
-        )
-    if isinstance(error, AuthenticationError):
-        who = f"user '{endpoint.username}'" if endpoint.username else "the client certificate or ticket"
-        return AuthenticationFailed(
-            f"the device refused {who} (authentication '{endpoint.auth}')",
-            device=device.name,
-            attempted=attempted,
-            next_action="check user name and password; a locked or disabled account and one without remote access look the same",
-        )
-    return AuthenticationFailed(
-        f"authentication '{endpoint.auth}' could not be carried out: {redact(text)}",
-        device=device.name,
-        attempted=attempted,
-        next_action="check that this machine can do this authentication (Kerberos needs a ticket and the device's full name)",
-    )
 
 
 def _fault(error: WSManFaultError, device: Device, attempted: str, *, established: bool) -> AksLiteError:
@@ -166,7 +135,7 @@ def _fault(error: WSManFaultError, device: Device, attempted: str, *, establishe
         )
     kind_of = SessionLost if established else RemotingError
     return kind_of(
-        f"the device answered with a fault ({error.code}): {reason}",
+        f"the device answered with a fault{f' ({error.code})' if error.code else ''}: {reason}",
         device=device.name,
         attempted=attempted,
         next_action=_LOST_NEXT if established else "mend what the device names; its WinRM event log has more",
@@ -213,6 +182,11 @@ def _is_trust_problem(error: BaseException) -> bool:
 def describe_network_error(error: BaseException, endpoint: Endpoint) -> tuple[str, str]:
     """What exactly failed on the network, and what to do: message and next action."""
     where = f"{endpoint.host}:{endpoint.port}"
+    if endpoint.auth == "certificate" and was_cut(error):
+        return (
+            f"{where} broke the TLS connection off, as a device does that does not trust the client certificate",
+            "have the authority that issued the client certificate trusted on the device; check that WinRM runs there",
+        )
     for cause in causes(error):
         if isinstance(cause, requests.exceptions.ProxyError):
             return (
@@ -252,11 +226,6 @@ def describe_network_error(error: BaseException, endpoint: Endpoint) -> tuple[st
             return (f"{where} cut the connection", "the device or its WinRM service may be restarting: wait and try again")
     if isinstance(error, OSError) and "TLS CA certificate bundle" in str(error):
         return (f"the CA file '{endpoint.ca_file}' does not exist", "correct the endpoint's ca_file")
-    if isinstance(error, OSError) and "certificate" in str(error).lower() and endpoint.certificate_file is not None:
-        return (
-            f"a client certificate file cannot be read: {redact(str(error))}",
-            "correct certificate_file and certificate_key_file",
-        )
     for cause in causes(error):
         if isinstance(cause, TimeoutError):
             return (f"no answer from {where}", "check that the device is on and that firewalls let the port through")
@@ -290,17 +259,3 @@ def _certificate(error: ssl.SSLCertVerificationError, endpoint: Endpoint) -> tup
         f"the device's certificate is not trusted: {getattr(error, 'verify_message', '') or 'verification failed'}",
         "set the endpoint's ca_file to the right authority, or mend the certificate on the device",
     )
-
-
-def causes(error: BaseException) -> Iterator[BaseException]:
-    """The exception and everything it wraps, outermost first: urllib3 keeps reasons in arguments and attributes."""
-    queue: list[BaseException] = [error]
-    seen: set[int] = set()
-    while queue:
-        current = queue.pop(0)
-        if id(current) in seen:
-            continue
-        seen.add(id(current))
-        yield current
-        inner = [current.__cause__, current.__context__, getattr(current, "reason", None), *current.args]
-        queue.extend(item for item in inner if isinstance(item, BaseException))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 _FRAGMENT = struct.Struct(">QQBI")
@@ -25,19 +25,30 @@ class RawMessage:
         pipeline: Id of the pipeline; all zero for the pool.
         data: CLIXML, perhaps after a byte-order mark.
         raw: The whole message, header included.
+        number: Of the message among all that the pool sends; it only grows ([MS-PSRP] 2.2.4, ObjectId).
     """
 
     kind: int
     pipeline: uuid.UUID
     data: bytes
     raw: bytes
+    number: int = 0
 
 
 class Defragmenter:
-    """Collects fragments until messages are whole."""
+    """Collects fragments until messages are whole.
 
-    def __init__(self) -> None:
-        self._parts: dict[int, list[bytes]] = {}
+    Args:
+        parts: What an earlier one had collected of messages that were not whole, see :attr:`parts`.
+    """
+
+    def __init__(self, parts: Mapping[int, bytes] | None = None) -> None:
+        self._parts: dict[int, list[bytes]] = {number: [part] for number, part in (parts or {}).items()}
+
+    @property
+    def parts(self) -> dict[int, bytes]:
+        """What has come of messages that are not whole yet, by number of the message."""
+        return {number: b"".join(parts) for number, parts in self._parts.items()}
 
     def feed(self, data: bytes) -> Iterator[RawMessage]:
         """Take the next bytes of the stream; gives each message as it gets whole.
@@ -60,11 +71,27 @@ class Defragmenter:
             elif object_id in self._parts:
                 self._parts[object_id].append(blob)
             if flags & _END and object_id in self._parts:
-                yield _message(b"".join(self._parts.pop(object_id)))
+                yield _message(b"".join(self._parts.pop(object_id)), object_id)
 
 
-def _message(raw: bytes) -> RawMessage:
+def cut(message: bytes, number: int, size: int) -> list[bytes]:
+    """The fragments of a message.
+
+    Args:
+        message: The whole message, header included.
+        number: Its number among all that the pool is sent.
+        size: Bytes of the message in one fragment.
+    """
+    last = max(0, len(message) - 1) // size
+    return [
+        _FRAGMENT.pack(number, part, (_START if part == 0 else 0) | (_END if part == last else 0), len(blob)) + blob
+        for part in range(last + 1)
+        for blob in (message[part * size : (part + 1) * size],)
+    ]
+
+
+def _message(raw: bytes, number: int) -> RawMessage:
     if len(raw) < _MESSAGE.size:
         raise ValueError("a message is cut off in its header")
     _, kind, _, pipeline = _MESSAGE.unpack_from(raw)
-    return RawMessage(kind, uuid.UUID(bytes_le=pipeline), raw[_MESSAGE.size :], raw)
+    return RawMessage(kind, uuid.UUID(bytes_le=pipeline), raw[_MESSAGE.size :], raw, number)

@@ -1,7 +1,7 @@
 """One pipeline running in a session: its records as they arrive, its end, and how to stop it.
 
 Made by ``remoting.session``. Has no thread of its own: whoever asks for records, waits or stops drives it.
-Repeats a Receive after a broken connection, never a command.
+``remoting.sending`` and ``remoting.recovery`` bring it through broken connections.
 """
 
 from __future__ import annotations
@@ -12,24 +12,37 @@ import os
 import threading
 import time
 import uuid
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from pypsrp.complex_objects import PSInvocationState
 from pypsrp.messages import MessageType
 
-from akslite_ps.errors import AksLiteError, InvocationTimedOut, PromptUnanswered, RemotingError, SessionLost
-from akslite_ps.remoting.faults import DROPPED, as_remoting_error
-from akslite_ps.remoting.fragments import Defragmenter, RawMessage
+from akslite_ps.errors import (
+    AksLiteError,
+    AuthenticationFailed,
+    CommandFate,
+    InvocationTimedOut,
+    PromptUnanswered,
+    RemotingError,
+    SessionLost,
+)
+from akslite_ps.remoting.detached import InvocationReference, ReadingPlace
+from akslite_ps.remoting.faults import DISCONNECTED, SHELL_GONE, as_remoting_error, fault_code
+from akslite_ps.remoting.fragments import RawMessage
 from akslite_ps.remoting.messages import SCREEN_TAG, host_text, pipeline_state, record_from
 from akslite_ps.remoting.pool import DevicePool
 from akslite_ps.remoting.prompts import QuestionUnanswered
+from akslite_ps.remoting.record_stream import RecordStream
 from akslite_ps.remoting.records import ErrorRecord, InformationRecord, OutputRecord, Record
-from akslite_ps.remoting.recovery import STOP_GRACE_S, Receiver, receive_wait_s
+from akslite_ps.remoting.recovery import STOP_GRACE_S, Receiver, is_break, receive_wait_s, with_fate
 from akslite_ps.remoting.result import InvocationState, Result
+from akslite_ps.remoting.sending import Sending
 from akslite_ps.secrets import redact
 
+_STOP_ATTEMPT_S = 1.0
+_STOP_PAUSE_S = 0.1
 _STATES = {
     PSInvocationState.COMPLETED: InvocationState.COMPLETED,
     PSInvocationState.FAILED: InvocationState.FAILED,
@@ -43,7 +56,16 @@ class Invocation:
     One thread reads it; another may call :meth:`stop`.
     """
 
-    def __init__(self, pool: DevicePool, command: str, *, pipeline_id: str | None = None, timeout_s: float | None = None) -> None:
+    def __init__(
+        self,
+        pool: DevicePool,
+        command: str,
+        *,
+        pipeline_id: str | None = None,
+        timeout_s: float | None = None,
+        place: ReadingPlace | None = None,
+        remember: Callable[[InvocationReference], None] | None = None,
+    ) -> None:
         self._pool = pool
         self._pipeline_id = pipeline_id or str(uuid.uuid4()).upper()
         self._command_id = self._pipeline_id
@@ -53,16 +75,18 @@ class Invocation:
         self._ended_at: float | None = None
         self._timeout_s = timeout_s
         self._must_connect = pipeline_id is not None
-        self._defragmenter = Defragmenter()
-        self._raw: deque[RawMessage] = deque()
-        self._inbox: deque[Record] = deque()
-        self._records: list[Record] = []
+        self._stream = RecordStream(place)
+        self._remember = remember
+        self._is_asking_again = self._stream.asked_again_for is not None
         self._pump_lock = threading.Lock()
         self._pumping_thread: int | None = None
         self._stop_wanted = threading.Event()
         self._over = threading.Event()
+        self._is_owed_terminate = False
         self._error: AksLiteError | None = None
         self._receiver = Receiver(pool, self._attempted, self._remaining_s, self._stop_wanted.is_set)
+        self._sending: Sending | None = None
+        self._answer_to_send: list[bytes] | None = None
 
     @property
     def id(self) -> str:
@@ -79,8 +103,23 @@ class Invocation:
         """Where it stands, as far as the device has told."""
         return self._state
 
+    @property
+    def reference(self) -> InvocationReference:
+        """Where it is and how far its output was read: what :meth:`records` has given counts as received.
+
+        Another process goes on with it by :func:`akslite_ps.remoting.attach`. Keep the newest together with the
+        record just received, and let ``remember`` of :meth:`Session.start` keep it where records are long in coming.
+        """
+        pool = self._pool
+        place = self._stream.place(None if self._state.is_over else pool.next_receive_id)
+        return InvocationReference(
+            pool.device.name, pool.shell_id, self._command_id, self._command, place=place, idle_limit_s=pool.idle_limit_s
+        )
+
     def records(self, timeout_s: float | None = None) -> Iterator[Record]:
         """The records of all streams, each as soon as the device has sent it, in the order of arrival.
+
+        An iteration may be given up at any record; the next one goes on behind it.
 
         Args:
             timeout_s: Return after this many seconds although the pipeline goes on; call again for the rest.
@@ -92,8 +131,9 @@ class Invocation:
         """
         until = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
-            while self._inbox:
-                yield self._inbox.popleft()
+            while (record := self._stream.hand_out()) is not None:
+                yield record
+            self._release()
             if self._error is not None:
                 raise self._error
             if self._state.is_over or (until is not None and time.monotonic() >= until):
@@ -116,7 +156,7 @@ class Invocation:
 
     def result(self) -> Result:
         """What has arrived so far; complete where :attr:`state` is over."""
-        records = list(self._records)
+        records = list(self._stream.records)
         return Result(
             self._state,
             output=[record.value for record in records if isinstance(record, OutputRecord)],
@@ -143,40 +183,46 @@ class Invocation:
         self._stop_wanted.set()
         if self._state is InvocationState.RUNNING:
             self._state = InvocationState.STOPPING
-        self._pool.interrupt(self._command_id)
+        self._interrupt(until)
         if self._pumping_thread == threading.get_ident():
             return self._state.is_over
         while not self._over.is_set() and (left := until - time.monotonic()) > 0:
             with contextlib.suppress(SessionLost):
                 self._pump(until, patience_s=min(left, 0.05))
+        if self._over.is_set():
+            self._release(unread=True)
         return self._over.is_set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Stop it where it is not over and was not left on the device by :meth:`Session.detach`."""
+        if not self._state.is_over and self._state is not InvocationState.DISCONNECTED:
+            with contextlib.suppress(AksLiteError):
+                self.stop()
+        self._release(unread=True)
 
     # -- beginning ------------------------------------------------------------------------------------------------------
 
     def begin(self, fragments: Sequence[bytes], pipeline_input: Sequence[Any] | None) -> None:
-        """Send the pipeline. For :class:`Session` only.
+        """Send the pipeline. Where the connection breaks meanwhile, whoever reads it finds out what the device has.
+
+        For :class:`Session` only.
 
         Raises:
-            SessionLost: The connection broke; whether the device runs the command is unknown.
-            RemotingError: The device did not take it.
+            RemotingError: The device did not take it; says whether the command was started.
         """
-        pool = self._pool
-        whole = len(fragments) == 1 and pipeline_input is None
-        self._receiver.unconfirmed = True
+        self._sending = Sending(self._pool, self._receiver, self._pipeline_id, fragments, pipeline_input)
         try:
-            with pool.lock:
-                self._command_id = pool.command(fragments[0], self._pipeline_id)
-                self._receiver.unconfirmed = False
-                pool.send(fragments[1:], self._command_id)
-                if pipeline_input is not None:
-                    pool.send_input(pipeline_input, self._pipeline_id, self._command_id)
-        except DROPPED as error:
-            if whole:
-                # The device has it or not: the first Receive tells, without sending the command again.
-                return
-            raise self._lost(error) from error
-        except Exception as error:
-            raise self._lost(error) from error
+            if self._sending.attempt():
+                self._has_arrived()
+        except AksLiteError as error:
+            raise self._lost(error) from error.__cause__
+
+    def _has_arrived(self) -> None:
+        assert self._sending is not None
+        self._command_id, self._sending = self._sending.command_id, None
 
     def mark_disconnected(self) -> None:
         """The session was disconnected. For :class:`Session` only."""
@@ -188,6 +234,7 @@ class Invocation:
         """The session was closed, and the pipeline with it. For :class:`Session` only."""
         if not self._state.is_over:
             self._finish(InvocationState.STOPPED)
+        self._is_owed_terminate = False
 
     # -- driving ----------------------------------------------------------------------------------------------------------
 
@@ -219,79 +266,152 @@ class Invocation:
     def _advance(self, until: float | None) -> None:
         if self._state.is_over:
             return
-        if self._must_connect:
-            self._pool.connect_command(self._command_id)
-            self._must_connect = False
-            self._state = InvocationState.RUNNING
+        if not self._is_reached(until):
+            return
         done = False
-        if not self._raw:
+        if self._stream.next_message() is None:
+            done = self._receive(until)
+        while (message := self._stream.next_message()) is not None:
             try:
-                data, done = self._receiver.receive(self._command_id, self._wait_s(until), until)
-                self._raw.extend(self._defragmenter.feed(data))
-            except (AksLiteError, ValueError) as error:
-                raise self._lost(error) from error
-        while self._raw:
-            # Taken off the queue last, so that an interrupt in between loses no message.
-            try:
-                self._take(self._raw[0])
+                self._take(message)
             except QuestionUnanswered:
-                self._raw.popleft()
+                self._stream.taken()
                 raise
-            self._raw.popleft()
-        if self._state.is_over:
-            self._pool.terminate(self._command_id)
-        elif done:
-            raise self._lost(
-                self._pool.lost("the device ended the command without telling its result", self._attempted, _READ_STATE)
-            )
+            self._stream.taken()
+        if not self._is_asking_again:
+            self._stream.nothing_comes_again()
+        if done and not self._state.is_over:
+            ended = self._pool.lost("the device ended the command without telling its result", self._attempted, _READ_STATE)
+            raise self._lost(with_fate(ended, CommandFate.ENDED))
+
+    def _is_reached(self, until: float | None) -> bool:
+        """Have the device know the pipeline, and us as its client; False where ``until`` came first."""
+
+        def connect() -> bool:
+            self._pool.connect_command(self._command_id)
+            return True
+
+        try:
+            if self._sending is not None:
+                if not self._sending.settle(until):
+                    return False
+                self._has_arrived()
+            if self._must_connect:
+                if not self._receiver.repeat(connect, until=until):
+                    return False
+                self._must_connect = False
+                self._state = InvocationState.RUNNING
+        except AksLiteError as error:
+            raise self._lost(error) from error.__cause__
+        return True
+
+    def _receive(self, until: float | None) -> bool:
+        """Get one answer; True where the device says that no more will come."""
+        if self._is_asking_again:
+            self._pool.next_receive_id = self._stream.asked_again_for or self._pool.next_receive_id
+        if self._remember is not None and self._stream.is_read and not self._stop_wanted.is_set():
+            self._remember(self.reference)
+        try:
+            data, done = self._receiver.receive(self._command_id, self._wait_s(until), until)
+            if data:
+                self._stream.feed(data, self._pool.answered_receive_id)
+        except (AksLiteError, ValueError) as error:
+            if self._is_asking_again and fault_code(error.__cause__ or error) in SHELL_GONE:
+                # The answer kept for the other process was a fault, or is no longer kept: what follows is asked for.
+                self._is_asking_again = False
+                return False
+            raise self._lost(error) from (error.__cause__ if isinstance(error, AksLiteError) else error)
+        self._is_asking_again = False
+        return done
 
     def _take(self, message: RawMessage) -> None:
+        was_told = self._stream.was_told(message)
         if message.kind == MessageType.PIPELINE_STATE:
-            number, error = pipeline_state(message.data, len(self._records) + 1)
-            if error is not None:
-                self._append(error)
+            number, error = pipeline_state(message.data, self._stream.next_number)
+            if error is not None and not was_told:
+                self._stream.add(error, message)
             if number in _STATES:
                 self._finish(_STATES[number])
+        elif was_told:
+            return
         elif message.kind == MessageType.PIPELINE_HOST_CALL:
             self._take_host_call(message)
         else:
-            record = record_from(message.kind, message.data, len(self._records) + 1, self._pool.decrypt)
+            record = record_from(message.kind, message.data, self._stream.next_number, self._pool.decrypt)
             if record is not None:
-                self._append(record)
+                self._stream.add(record, message)
 
     def _take_host_call(self, message: RawMessage) -> None:
         text = host_text(message.data)
         if text is None:
-            self._pool.answer_host_call(message, self._pipeline_id)
-        elif not self._is_on_screen(text):
-            self._append(InformationRecord(text, source="Host", tags=(SCREEN_TAG,), seq=len(self._records) + 1))
+            self._answer_host_call(message)
+        elif not self._stream.is_on_screen(text):
+            record = InformationRecord(text, source="Host", tags=(SCREEN_TAG,), seq=self._stream.next_number)
+            self._stream.add(record, message)
 
-    def _is_on_screen(self, text: str) -> bool:
-        """True where the last record says the same: Write-Host sends its text as record and as host call."""
-        last = self._records[-1] if self._records else None
-        return isinstance(last, InformationRecord) and SCREEN_TAG in last.tags and last.source != "Host" and last.message == text
+    def _answer_host_call(self, message: RawMessage) -> None:
+        """The person is asked once, however often the answer must be sent."""
+        if self._answer_to_send is None:
+            try:
+                self._answer_to_send = self._pool.answer_host_call(message, self._pipeline_id)
+            except AksLiteError as error:
+                raise self._lost(error) from error.__cause__
+        answer = self._answer_to_send
 
-    def _append(self, record: Record) -> None:
-        self._records.append(record)
-        self._inbox.append(record)
+        def send() -> bool:
+            self._pool.send_answer(answer)
+            return True
+
+        try:
+            self._receiver.repeat(send, command_id=self._command_id)
+        except AksLiteError as error:
+            raise self._lost(error) from error.__cause__
+        self._answer_to_send = None
 
     def _finish(self, state: InvocationState) -> None:
         self._state = state
         self._ended_at = time.monotonic()
+        if state is not InvocationState.LOST:
+            self._pool.ended(self._command_id)
+            self._is_owed_terminate = True
         self._over.set()
+
+    def _release(self, *, unread: bool = False) -> None:
+        """Free what the device keeps for the ended pipeline; while records are not handed out only where ``unread`` says so."""
+        if self._is_owed_terminate and (unread or self._stream.is_read):
+            self._is_owed_terminate = False
+            self._pool.terminate(self._command_id)
 
     def _lost(self, error: Exception) -> AksLiteError:
         """The way to the pipeline is gone: the error to raise, now and to whoever reads on."""
         translated = as_remoting_error(error, self._pool.device, self._attempted, established=True)
-        self._error = translated
+        self._error = with_fate(translated, CommandFate.UNKNOWN)
         self._finish(InvocationState.LOST)
         return translated
 
     def _give_up(self, error: RemotingError) -> None:
         """Stop the pipeline and make this error its end."""
-        if not self.stop(STOP_GRACE_S):
+        stopped = self.stop(STOP_GRACE_S)
+        if not stopped:
             error.message += "; the device has not confirmed that it stopped"
+        error.fate = CommandFate.ENDED if stopped else CommandFate.UNKNOWN
         self._error = error
+
+    def _interrupt(self, until: float) -> None:
+        """Tell the device to stop the pipeline, through a broken connection too; who reads goes on trying after ``until``."""
+        while not self._over.is_set():
+            left = until - time.monotonic()
+            try:
+                return self._pool.interrupt(self._command_id, limit_s=max(_STOP_ATTEMPT_S, left))
+            except AksLiteError as error:
+                self._receiver.untold_stop = self._command_id
+                if fault_code(error.__cause__ or error) in DISCONNECTED:
+                    # Who reads takes the session up again and tells the device then.
+                    return
+                is_renewed = isinstance(error, AuthenticationFailed) and self._pool.renew_password()
+                if until - time.monotonic() <= 0 or not (is_renewed or is_break(error)):
+                    raise with_fate(error, CommandFate.UNKNOWN) from error.__cause__
+                time.sleep(_STOP_PAUSE_S)
 
     def _prompt_unanswered(self, question: str) -> PromptUnanswered:
         return PromptUnanswered(

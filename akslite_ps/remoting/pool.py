@@ -10,32 +10,35 @@ import base64
 import contextlib
 import logging
 import threading
+import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from pypsrp.complex_objects import ApartmentState, HostInfo, Pipeline, RemoteStreamOptions, RunspacePoolState
-from pypsrp.complex_objects import Command as WireCommand
-from pypsrp.complex_objects import CommandParameter as WireParameter
-from pypsrp.messages import CreatePipeline, EndOfPipelineInput, Message, PipelineHostResponse, PipelineInput
+from pypsrp.complex_objects import RunspacePoolState
+from pypsrp.messages import EndOfPipelineInput, Message, PipelineHostResponse, PipelineInput
 from pypsrp.powershell import RunspacePool
 from pypsrp.shell import CommandState, SignalCode
 from pypsrp.wsman import NAMESPACES, SelectorSet
 
-from akslite_ps.errors import AksLiteError, SessionLost
+from akslite_ps.errors import AksLiteError, PromptUnanswered, SessionLost
 from akslite_ps.remoting.arguments import Command, Script, wire_value
 from akslite_ps.remoting.connection import Connection
+from akslite_ps.remoting.conversion import parse_duration
 from akslite_ps.remoting.endpoint import Device
-from akslite_ps.remoting.faults import FAILURES, SHELL_GONE, as_remoting_error, fault_code
-from akslite_ps.remoting.fragments import RawMessage
-from akslite_ps.remoting.prompts import SessionHost
+from akslite_ps.remoting.faults import DROPPED, FAILURES, SHELL_GONE, as_remoting_error, fault_code, was_cut
+from akslite_ps.remoting.fragments import RawMessage, cut
+from akslite_ps.remoting.pipeline_message import Statement, create_pipeline
+from akslite_ps.remoting.prompts import QuestionUnanswered, SessionHost
 from akslite_ps.remoting.values import SecureValue
+from akslite_ps.secrets import redact
 
 log = logging.getLogger(__name__)
 
 _RSP = NAMESPACES["rsp"]
 _SHELL_URI = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell"
 _PROBE_TIMEOUT_S = 5
+_OPEN_AGAIN = 2
 
 
 class DevicePool:
@@ -45,18 +48,29 @@ class DevicePool:
         device: The device.
         connect: Makes a connection with the session's credentials; called once more if a second one is needed.
         host: The host declared to the device.
+        look_up: Gives the password of the device's endpoint as it is now, None where there is none to be had.
     """
 
-    def __init__(self, device: Device, connect: Callable[[str | None], Connection], host: SessionHost) -> None:
+    def __init__(
+        self,
+        device: Device,
+        connect: Callable[[str | None], Connection],
+        host: SessionHost,
+        look_up: Callable[[], str | None] = lambda: None,
+    ) -> None:
         self.device = device
         self.host = host
         self.lock = threading.RLock()
         self._connect = connect
+        self._look_up = look_up
+        self._new_password: str | None = None
         self.connection = connect(None)
         self._aside: Connection | None = None
         self._aside_lock = threading.Lock()
+        self._to_terminate: set[str] = set()
+        self._idle_limit_s: float | None = None
         host.use_key_exchange(self.exchange_keys)
-        self._pool = RunspacePool(self.connection, host=host, configuration_name=device.endpoint.configuration_name)
+        self._pool = self._new_pool()
 
     # -- life of the pool ---------------------------------------------------------------------------------------
 
@@ -70,13 +84,33 @@ class DevicePool:
         transport.read_timeout = timeout_s
         try:
             with self.exchange("open a session", established=False):
-                self._pool.open()
+                self._open()
         except BaseException:
-            with contextlib.suppress(*FAILURES):
-                self._pool.shell.close()
+            self._delete_half_open()
             self.connection.close()
             raise
         self.connection.operation_timeout, transport.connection_timeout, transport.read_timeout = usual
+
+    def _open(self) -> None:
+        """Open, anew where the connection is cut meanwhile: nothing can run yet in a pool that is not open."""
+        for _ in range(_OPEN_AGAIN):
+            try:
+                return self._pool.open()
+            except DROPPED as error:
+                if not was_cut(error):
+                    raise
+                log.warning("%s: the connection broke while the session opened; opening it again", self.device.name)
+                self._delete_half_open()
+                self._pool = self._new_pool()
+        return self._pool.open()
+
+    def _delete_half_open(self) -> None:
+        """End on the device what was begun there; the answer that told of it may have been lost."""
+        with contextlib.suppress(*FAILURES):
+            self.connection.delete(self._pool.shell.resource_uri, selector_set=self._selectors())
+
+    def _new_pool(self) -> RunspacePool:
+        return RunspacePool(self.connection, host=self.host, configuration_name=self.device.endpoint.configuration_name)
 
     def adopt(self, shell_id: str) -> None:
         """Connect, as a new client, to the pool with this id that another client left on the device."""
@@ -92,10 +126,21 @@ class DevicePool:
             self.connection.close()
             raise
 
-    def disconnect(self) -> None:
-        """Leave the pool and what runs in it on the device."""
+    def disconnect(self, idle_limit_s: float | None = None) -> None:
+        """Leave the pool and what runs in it on the device; output that does not fit into the device's buffer waits there.
+
+        Args:
+            idle_limit_s: How long the device keeps it while nobody is there, in seconds; None: as it was.
+        """
+        disconnect = ET.Element(f"{{{_RSP}}}Disconnect")
+        if idle_limit_s is not None:
+            ET.SubElement(disconnect, f"{{{_RSP}}}IdleTimeOut").text = f"PT{idle_limit_s:g}S"
+            self._idle_limit_s = idle_limit_s
+        ET.SubElement(disconnect, f"{{{_RSP}}}BufferMode").text = "Block"
         with self.exchange("disconnect the session"):
-            self._pool.disconnect()
+            if self._pool.state != RunspacePoolState.DISCONNECTED:
+                self.connection.disconnect(self._pool.shell.resource_uri, disconnect, selector_set=self._selectors())
+                self._pool.state = RunspacePoolState.DISCONNECTED
         self.hang_up()
 
     def reconnect(self) -> None:
@@ -112,6 +157,21 @@ class DevicePool:
         except FAILURES as error:
             log.debug("%s: the session could not be closed: %s", self.device.name, type(error).__name__)
         self.hang_up()
+
+    def renew_password(self) -> bool:
+        """Look the password up again after it was refused; True where it is another one now, so that logging on can be tried.
+
+        An unchanged password is never tried twice: that is how accounts get locked.
+        """
+        with self._aside_lock:
+            password = self._look_up()
+            if password is None or password == (self._new_password or self.connection.transport.password):
+                return False
+            self._new_password = password
+            for connection in (self.connection, self._aside):
+                if connection is not None:
+                    connection.use_password(password)
+        return True
 
     def hang_up(self) -> None:
         """Close the connections, not the pool."""
@@ -138,12 +198,61 @@ class DevicePool:
         shell = body.find("rsp:Shell", NAMESPACES)
         return None if shell is None else shell.findtext("rsp:State", "Connected", NAMESPACES)
 
+    def keep_alive(self, idle_s: float) -> bool:
+        """Let the device hear of an idle pool, on the pool's own connection; at once nothing where that is in use.
+
+        Args:
+            idle_s: Only where nothing was sent for so long, in seconds.
+
+        Returns:
+            False where the device did not answer.
+        """
+        if not self.lock.acquire(blocking=False):
+            return True
+        try:
+            if time.monotonic() - self.last_used >= idle_s:
+                self._state_from(self.connection)
+            return True
+        except FAILURES as error:
+            log.debug("%s: the idle session does not answer: %s", self.device.name, type(error).__name__)
+            return False
+        finally:
+            self.lock.release()
+
     # -- what the pool knows --------------------------------------------------------------------------------------
 
     @property
     def shell_id(self) -> str:
         """Id of the pool, which is the id of its shell."""
         return str(self._pool.id)
+
+    @property
+    def last_used(self) -> float:
+        """When something was sent or received last on the pool's connection (monotonic)."""
+        return self.connection.transport.last_used
+
+    @property
+    def idle_limit_s(self) -> float | None:
+        """How long the device keeps the pool while nobody uses it, in seconds, as far as it told."""
+        told: object = self._pool.shell.idle_time_out
+        if self._idle_limit_s is None and isinstance(told, str):
+            with contextlib.suppress(ValueError):
+                self._idle_limit_s = parse_duration(told).total_seconds()
+        return self._idle_limit_s
+
+    @property
+    def next_receive_id(self) -> str:
+        """Message id of the next Receive; set it to ask for an answer that another process may have got."""
+        return self.connection.next_receive_id
+
+    @next_receive_id.setter
+    def next_receive_id(self, message_id: str) -> None:
+        self.connection.next_receive_id = message_id
+
+    @property
+    def answered_receive_id(self) -> str:
+        """Message id of the last Receive that was answered."""
+        return self.connection.answered_receive_id
 
     @property
     def private_data(self) -> dict[Any, Any]:
@@ -157,8 +266,8 @@ class DevicePool:
 
     # -- pipelines --------------------------------------------------------------------------------------------------
 
-    def build(self, statements: Sequence[Command | Script], ask: Callable[[str], str] | None) -> list[WireCommand]:
-        """The commands in pypsrp's form. Exchanges keys with the device where an argument is a secret."""
+    def build(self, statements: Sequence[Command | Script], ask: Callable[[str], str] | None) -> list[Statement]:
+        """The commands with their values in pypsrp's form. Exchanges keys with the device where an argument is a secret."""
 
         def reveal(secret: SecureValue) -> str:
             clear = secret.reveal(ask=ask)
@@ -167,13 +276,14 @@ class DevicePool:
 
         wire = []
         for statement in statements:
-            is_script = isinstance(statement, Script)
-            text = statement.text if isinstance(statement, Script) else statement.name
-            item = WireCommand(text, protocol_version=self._pool.protocol_version or "2.3", is_script=is_script)
-            item.args = [WireParameter(name, wire_value(value, reveal)) for name, value in statement.parameters.items()]
-            if isinstance(statement, Command):
-                item.args += [WireParameter(None, wire_value(value, reveal)) for value in statement.arguments]
-            wire.append(item)
+            arguments: list[tuple[str | None, Any]] = [
+                (name, wire_value(value, reveal)) for name, value in statement.parameters.items()
+            ]
+            if isinstance(statement, Script):
+                wire.append(Statement(statement.text, True, arguments, statement.own_scope))
+            else:
+                arguments += [(None, wire_value(value, reveal)) for value in statement.arguments]
+                wire.append(Statement(statement.name, False, arguments))
         return wire
 
     def exchange_keys(self) -> None:
@@ -185,18 +295,20 @@ class DevicePool:
                 self._pool._exchange_key = None
                 raise
 
-    def fragments_of(self, commands: list[WireCommand], pipeline_id: str, *, has_input: bool) -> list[bytes]:
+    def fragments_of(self, statements: Sequence[Statement], pipeline_id: str, *, has_input: bool) -> list[bytes]:
         """The message that creates a pipeline, cut to the size the device takes."""
-        create = CreatePipeline(
-            not has_input,
-            ApartmentState(value=self._pool.apartment_state),
-            RemoteStreamOptions(value=RemoteStreamOptions.ADD_INVOCATION_INFO),
-            False,
-            HostInfo(host=self.host),
-            Pipeline(is_nested=False, cmds=commands, history=None, redirect_err_to_out=False),
-            False,
+        message = create_pipeline(
+            statements,
+            pool_id=self.shell_id,
+            pipeline_id=pipeline_id,
+            has_input=has_input,
+            protocol_version=self._pool.protocol_version or "2.3",
+            apartment_state=self._pool.apartment_state,
+            serializer=self._pool._serializer,
         )
-        return list(self._pool._fragmenter.fragment(create, self._pool.id, pipeline_id))
+        fragmenter = self._pool._fragmenter
+        number, fragmenter.outgoing_counter = fragmenter.outgoing_counter, fragmenter.outgoing_counter + 1
+        return cut(message, number, fragmenter.max_size)
 
     def command(self, fragment: bytes, pipeline_id: str) -> str:
         """Send the first fragment; gives the command id under which the device knows the pipeline.
@@ -204,6 +316,7 @@ class DevicePool:
         Raises:
             Exception: As pypsrp and requests raise, for the caller to find out what the device knows.
         """
+        self.terminate_ended()
         argument = base64.b64encode(fragment).decode("ascii")
         reply = self._pool.shell.command("", arguments=[argument], command_id=pipeline_id)
         return reply.findtext("rsp:CommandResponse/rsp:CommandId", None, NAMESPACES) or pipeline_id
@@ -227,8 +340,11 @@ class DevicePool:
         state, _, buffers = self._pool.shell.receive("stdout", command_id=command_id, timeout=wait_s)
         return buffers["stdout"], state == CommandState.DONE
 
-    def answer_host_call(self, message: RawMessage, pipeline_id: str) -> None:
-        """Let the host answer a call of the device, and send the answer.
+    def answer_host_call(self, message: RawMessage, pipeline_id: str) -> list[bytes]:
+        """Let the host answer a call of the device.
+
+        Returns:
+            The answer in pieces, for :meth:`send_answer`; none where the device waits for no answer.
 
         Raises:
             QuestionUnanswered: There is nobody to answer.
@@ -236,10 +352,14 @@ class DevicePool:
         call: Any = Message.unpack(message.raw, self._pool._serializer).data
         answer = self.host.run_method(call.mi, call.mp, self._pool, None)
         if answer is None:
-            return
+            return []
         response = PipelineHostResponse(ci=call.ci, mi=call.mi, mr=answer)  # type: ignore[no-untyped-call]
+        return list(self._pool._fragmenter.fragment(response, self._pool.id, pipeline_id))
+
+    def send_answer(self, fragments: Sequence[bytes]) -> None:
+        """Send the answer to a host call. The device ignores one that comes again: it waits for it no more."""
         with self.exchange("answer the device's question"):
-            for fragment in self._pool._fragmenter.fragment(response, self._pool.id, pipeline_id):
+            for fragment in fragments:
                 self._pool.shell.send("pr", fragment)
 
     def connect_command(self, command_id: str) -> None:
@@ -248,13 +368,17 @@ class DevicePool:
         with self.exchange("connect to the running command"):
             self.connection.connect(self._pool.shell.resource_uri, connect, selector_set=self._selectors())
 
-    def interrupt(self, command_id: str) -> None:
+    def interrupt(self, command_id: str, limit_s: float | None = None) -> None:
         """Tell the device to stop a pipeline, at once even while another thread waits in a Receive.
 
         Says nothing where the pipeline is no longer there.
+
+        Args:
+            command_id: The pipeline.
+            limit_s: Seconds that the device may take to answer; None: as for every request.
         """
         try:
-            with self._free_connection() as connection:
+            with self._free_connection() as connection, connection.answering_within(limit_s):
                 self._signal(connection, SignalCode.PS_CTRL_C, command_id)
         except Exception as error:
             if fault_code(error) not in SHELL_GONE:
@@ -267,6 +391,33 @@ class DevicePool:
                 self._signal(self.connection, SignalCode.TERMINATE, command_id)
             except FAILURES as error:
                 log.debug("%s: no Terminate for %s: %s", self.device.name, command_id, type(error).__name__)
+                if fault_code(error) not in SHELL_GONE:
+                    return
+            self._to_terminate.discard(command_id)
+
+    def ended(self, command_id: str) -> None:
+        """Note that a pipeline is over and owed a Terminate: it is sent at the latest before the next command."""
+        self._to_terminate.add(command_id)
+
+    def terminate_ended(self) -> None:
+        """Send the Terminates that are owed."""
+        for command_id in tuple(self._to_terminate):
+            self.terminate(command_id)
+
+    def has_command(self, command_id: str) -> bool:
+        """Ask the device whether the pool has a pipeline; a pool that the device put aside is taken up again first.
+
+        Raises:
+            SessionLost: The pool is not there, or cannot be asked.
+        """
+        with self.exchange("find out whether the command arrived"):
+            was_put_aside = self._state_from(self.connection) == "Disconnected"
+        if was_put_aside:
+            self.reconnect()
+        found = command_id.casefold() in (id_.casefold() for id_ in self.running_commands())
+        if found and was_put_aside:
+            self.connect_command(command_id)
+        return found
 
     def running_commands(self) -> list[str]:
         """Ids of the pipelines that the device keeps for this pool."""
@@ -291,6 +442,13 @@ class DevicePool:
                 yield
             except AksLiteError:
                 raise
+            except QuestionUnanswered as question:
+                raise PromptUnanswered(
+                    f"the device asks: {redact(str(question))}",
+                    device=self.device.name,
+                    attempted=attempted,
+                    next_action="take the question out of what the endpoint runs at its start, or give a prompt handler",
+                ) from question
             except Exception as error:
                 raise as_remoting_error(error, self.device, attempted, established=established) from error
 
@@ -314,6 +472,8 @@ class DevicePool:
         with self._aside_lock:
             if self._aside is None:
                 self._aside = self._connect(self.connection.session_id)
+                if self._new_password is not None:
+                    self._aside.use_password(self._new_password)
             yield self._aside
 
     def _signal(self, connection: Connection, code: str, command_id: str) -> None:

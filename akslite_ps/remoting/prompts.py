@@ -8,9 +8,9 @@ answer that cannot come. Used by ``remoting.invocation``.
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from pypsrp.complex_objects import GenericComplexObject, HostMethodIdentifier, ObjectMeta, PSCredential
 from pypsrp.host import PSHost, PSHostUserInterface
@@ -19,7 +19,10 @@ from pypsrp.powershell import PowerShell, RunspacePool
 from akslite_ps.secrets import REDACTOR
 
 _MULTIPLE_CHOICE = 56
+_READ_KEY = 46
 _WRITE_METHODS = range(13, 23)
+_SCREEN_METHODS = frozenset((28, 30, 32, 34, 36, 38, 40, 42, 47, 48, 49, 51))
+"""Calls that set something of the screen, and flush the keyboard: they expect no answer, and there is no screen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +43,14 @@ class Question:
         message: The question.
         choices: The answers.
         default: Index of the proposed one, None where there is none.
+        defaults: Indexes of all that are proposed, where several may be chosen.
     """
 
     caption: str
     message: str
     choices: tuple[Choice, ...]
     default: int | None = None
+    defaults: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         answers = ", ".join(choice.label for choice in self.choices)
@@ -69,6 +74,15 @@ class PromptHandler(Protocol):
 
     def read_secure(self, label: str) -> str:
         """A secret; sent as SecureString and redacted from then on."""
+        ...
+
+
+@runtime_checkable
+class SeveralChoicesHandler(Protocol):
+    """What a :class:`PromptHandler` may be besides, to choose several answers; without it one is asked for."""
+
+    def several_choices(self, question: Question) -> Sequence[int]:
+        """Indexes of the chosen answers; none is an answer too."""
         ...
 
 
@@ -100,11 +114,12 @@ class SessionHost(PSHost):
             QuestionUnanswered: It is a question and there is no handler, or a call that no handler can answer.
         """
         number = method_identifier.value or 0
-        if number in _WRITE_METHODS:
+        if number in _WRITE_METHODS or number in _SCREEN_METHODS:
             return None
         if number == _MULTIPLE_CHOICE:
-            caption, message, choices, defaults = args
-            return [self._asking.PromptForChoice(runspace, pipeline, caption, message, choices, _first_number(defaults))]
+            return self._asking.choose_several(*args)
+        if number == _READ_KEY:
+            raise QuestionUnanswered("for a key to be pressed")
         try:
             return super().run_method(method_identifier, args, runspace, pipeline)
         except (NotImplementedError, AttributeError):
@@ -138,8 +153,11 @@ class _Asking(PSHostUserInterface):
             properties = item.extended_properties
             name = str(properties.get("name", ""))
             label = " - ".join(part for part in (caption, message, name) if part)
-            if "SecureString" in str(properties.get("parameterTypeFullName", "")):
+            kind = str(properties.get("parameterTypeFullName", ""))
+            if "SecureString" in kind:
                 answers[name] = self._secure(runspace, label)
+            elif "PSCredential" in kind:
+                answers[name] = self.PromptForCredential1(runspace, pipeline, label, "", "", "")
             else:
                 answers[name] = self._asked(label).read_line(label)
         return answers
@@ -183,6 +201,17 @@ class _Asking(PSHostUserInterface):
             return keys.index("Y") if handler.confirm(question) else keys.index("N")
         return handler.choice(question)
 
+    def choose_several(self, caption: str, message: str, choices: list[GenericComplexObject], defaults: Any) -> list[int]:
+        """Indexes of the chosen answers."""
+        proposed = _numbers(defaults)
+        question = Question(
+            caption or "", message or "", tuple(map(_choice, choices)), proposed[0] if proposed else None, tuple(proposed)
+        )
+        handler = self._asked(str(question))
+        if isinstance(handler, SeveralChoicesHandler):
+            return list(handler.several_choices(question))
+        return [handler.choice(question)]
+
     def _asked(self, text: str) -> PromptHandler:
         if self._handler is None:
             raise QuestionUnanswered(text)
@@ -200,10 +229,10 @@ class _Asking(PSHostUserInterface):
         return element
 
 
-def _first_number(wire: Any) -> int:
-    """The first of the proposed indexes: a list, or .NET's array as the protocol writes it ([MS-PSRP] 2.2.6.1.4)."""
+def _numbers(wire: Any) -> list[int]:
+    """The proposed indexes: a list, or .NET's array as the protocol writes it ([MS-PSRP] 2.2.6.1.4)."""
     numbers = wire.extended_properties.get("mae") if isinstance(wire, GenericComplexObject) else wire
-    return int(numbers[0]) if isinstance(numbers, list) and numbers else -1
+    return [int(number) for number in numbers] if isinstance(numbers, list) else []
 
 
 def _choice(wire: GenericComplexObject) -> Choice:

@@ -5,18 +5,23 @@ The face of this package for operations, the notebook, the kernel and the comman
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from akslite_ps.errors import RemotingError, UsageError
+from akslite_ps.errors import CommandFate, RemotingError, SecretUnavailable, SessionLost, UsageError
 from akslite_ps.remoting.arguments import Command, Script, wire_value
 from akslite_ps.remoting.connection import Connection, password_of
+from akslite_ps.remoting.detached import InvocationReference, command_gone, of_this_device, session_gone
 from akslite_ps.remoting.endpoint import Device
+from akslite_ps.remoting.faults import SHELL_GONE, fault_code
 from akslite_ps.remoting.invocation import Invocation
+from akslite_ps.remoting.keep_alive import KEEP_ALIVE
 from akslite_ps.remoting.pool import DevicePool
 from akslite_ps.remoting.prompts import PromptHandler, SessionHost
 from akslite_ps.remoting.records import Record
+from akslite_ps.remoting.recovery import with_fate
 from akslite_ps.remoting.result import InvocationState, Result, failure
 from akslite_ps.remoting.values import PsVersion
 
@@ -27,7 +32,7 @@ _LANGUAGES: dict[str, Language] = {"FullLanguage": "full", "ConstrainedLanguage"
 
 
 class Session:
-    """One open runspace pool on a device. Runs one pipeline at a time; a second thread may stop it.
+    """One open runspace pool on a device, kept awake while idle. Runs one pipeline at a time; a second thread may stop it.
 
     Use :meth:`open` or :meth:`attach`, and the session as a context manager: leaving it closes the session on
     the device, and ends what runs there, unless :meth:`disconnect` was called.
@@ -65,38 +70,61 @@ class Session:
         """
         pool = _new_pool(device, ask, prompts)
         pool.open(open_timeout_s)
+        KEEP_ALIVE.enrol(pool)
         return cls(pool, ask)
 
     @classmethod
     def attach(
         cls,
         device: Device,
-        shell_id: str,
+        left: str | InvocationReference,
         *,
         ask: Callable[[str], str] | None = None,
         prompts: PromptHandler | None = None,
+        remember: Callable[[InvocationReference], None] | None = None,
     ) -> Session:
-        """Connect, as a new client, to a session that was left on the device by :meth:`disconnect` or by a crash.
+        """Connect, as a new client, to a session left on the device by :meth:`detach`, :meth:`disconnect` or a crash.
 
         Args:
             device: The device; the endpoint must name the same session configuration and user.
-            shell_id: The session's :attr:`shell_id`.
+            left: The session's :attr:`shell_id`, or the reference of an invocation in it: :meth:`running` has that alone then.
             ask: As for :meth:`open`.
             prompts: As for :meth:`open`.
+            remember: As for :meth:`start`, for every invocation found.
 
         Raises:
-            SessionLost: The session no longer exists there, or another client holds it.
+            SessionLost: The session (the invocation of the reference) no longer exists there, or another client holds it.
+            UsageError: The reference belongs to another device.
             RemotingError: As for :meth:`open`.
         """
+        reference = None if isinstance(left, str) else left
+        if reference is not None:
+            of_this_device(reference, device.name)
         pool = _new_pool(device, ask, prompts)
-        pool.adopt(shell_id)
+        try:
+            pool.adopt(left if isinstance(left, str) else left.shell_id)
+        except SessionLost as error:
+            if reference is not None and fault_code(error.__cause__ or error) in SHELL_GONE:
+                raise session_gone(reference, dt.datetime.now(dt.UTC)) from error
+            raise
         session = cls(pool, ask)
         try:
-            left = pool.running_commands()
+            found = pool.running_commands()
+            if reference is None:
+                session._invocations = [
+                    Invocation(pool, "the command left running", pipeline_id=id_, remember=remember) for id_ in found
+                ]
+            elif reference.command_id.casefold() in (id_.casefold() for id_ in found):
+                taken_up = Invocation(
+                    pool, reference.command, pipeline_id=reference.command_id, place=reference.place, remember=remember
+                )
+                session._invocations = [taken_up]
+            else:
+                raise command_gone(reference)
         except BaseException:
             pool.hang_up()
             raise
-        session._invocations = [Invocation(pool, "the command left running", pipeline_id=id_) for id_ in left]
+        KEEP_ALIVE.enrol(pool)
         return session
 
     @property
@@ -130,6 +158,7 @@ class Session:
     def invoke(
         self,
         command: str | Command | Sequence[Command],
+        /,
         *,
         timeout_s: float | None = None,
         on_record: Callable[[Record], None] | None = None,
@@ -163,6 +192,7 @@ class Session:
         timeout_s: float | None = None,
         on_record: Callable[[Record], None] | None = None,
         check: bool = True,
+        own_scope: bool = False,
         **parameters: Any,
     ) -> Result:
         """Run script text; needs a full-language endpoint.
@@ -172,21 +202,24 @@ class Session:
             timeout_s: As for :meth:`invoke`.
             on_record: As for :meth:`invoke`.
             check: As for :meth:`invoke`.
+            own_scope: Its variables and preferences end with it; otherwise they stay in the session.
             parameters: For the script's ``param()`` block.
 
         Raises:
             NotPermitted: The endpoint takes no scripts.
             AksLiteError: As for :meth:`invoke`.
         """
-        invocation = self._start([Script(text, parameters)], "the script", timeout_s=timeout_s)
+        invocation = self._start([Script(text, parameters, own_scope)], "the script", timeout_s=timeout_s)
         return self._finished(invocation, on_record, check=check)
 
     def start(
         self,
         command: str | Command | Sequence[Command],
+        /,
         *,
         input: Sequence[Any] | None = None,
         timeout_s: float | None = None,
+        remember: Callable[[InvocationReference], None] | None = None,
         **parameters: Any,
     ) -> Invocation:
         """Start a command or pipeline and return at once.
@@ -195,6 +228,8 @@ class Session:
             command: As for :meth:`invoke`.
             input: Pipeline input.
             timeout_s: Time limit in seconds, counted from now and kept while somebody reads the invocation.
+            remember: Called, by whoever reads, before the device is asked for more: keeps where the invocation is and how far it
+                was read, for another process to go on should this one die. See :attr:`Invocation.reference`.
             parameters: As for :meth:`invoke`.
 
         Raises:
@@ -202,7 +237,31 @@ class Session:
             SessionLost: The connection broke; the message says whether the command was received.
         """
         commands = _as_commands(command, parameters)
-        return self._start(commands, " | ".join(c.name for c in commands), input=input, timeout_s=timeout_s)
+        name = " | ".join(c.name for c in commands)
+        return self._start(commands, name, input=input, timeout_s=timeout_s, remember=remember)
+
+    def start_script(
+        self,
+        text: str,
+        *,
+        input: Sequence[Any] | None = None,
+        timeout_s: float | None = None,
+        remember: Callable[[InvocationReference], None] | None = None,
+        **parameters: Any,
+    ) -> Invocation:
+        """Start script text and return at once; needs a full-language endpoint, which its end tells (see :meth:`run_script`).
+
+        Args:
+            text: As for :meth:`run_script`.
+            input: Pipeline input, the script's ``$input``.
+            timeout_s: As for :meth:`start`.
+            remember: As for :meth:`start`.
+            parameters: For the script's ``param()`` block.
+
+        Raises:
+            AksLiteError: As for :meth:`start`.
+        """
+        return self._start([Script(text, parameters)], "the script", input=input, timeout_s=timeout_s, remember=remember)
 
     def running(self) -> list[Invocation]:
         """The invocations of this session that are not over, those found by :meth:`attach` included."""
@@ -213,17 +272,46 @@ class Session:
         """Ask the device whether the session still exists there; keeps an idle session and its connection awake."""
         return self._is_open and self._pool.is_alive()
 
-    def disconnect(self) -> None:
+    def detach(self, *, idle_limit_s: float | None = None) -> InvocationReference:
+        """Leave the running invocation, and the session, on the device for another process to :func:`attach` to.
+
+        While nobody is connected the device keeps the output in a buffer. Where that is full the command waits, and
+        goes on when its output is read again: nothing is lost, but a command that writes much does not end alone.
+
+        Args:
+            idle_limit_s: How long the device keeps the session while nobody is connected, in seconds; it then ends the session
+                and the command. Default: what the session configuration says, for PowerShell's own two hours.
+
+        Raises:
+            UsageError: Nothing runs in the session.
+            SessionLost: As for :meth:`disconnect`.
+        """
+        running = self.running()
+        if not running:
+            raise UsageError(
+                "nothing runs in this session",
+                device=self.device.name,
+                attempted="leave the running command on the device",
+                next_action="start a command first; disconnect() leaves an idle session",
+            )
+        self.disconnect(idle_limit_s=idle_limit_s)
+        return running[0].reference
+
+    def disconnect(self, *, idle_limit_s: float | None = None) -> None:
         """Leave the session, and what runs in it, on the device; go on with :meth:`reconnect` or :meth:`attach`.
+
+        Args:
+            idle_limit_s: As for :meth:`detach`.
 
         Raises:
             SessionLost: The device could not be told. It puts the session aside by itself when it notices that
                 nobody is there; :meth:`close` does not end it any more.
         """
         self._is_open = False
+        KEEP_ALIVE.dismiss(self._pool)
         for invocation in self._invocations:
             invocation.mark_disconnected()
-        self._pool.disconnect()
+        self._pool.disconnect(idle_limit_s)
 
     def reconnect(self) -> None:
         """Take up the session again after :meth:`disconnect`; its invocations go on.
@@ -233,12 +321,14 @@ class Session:
         """
         self._pool.reconnect()
         self._is_open = True
+        KEEP_ALIVE.enrol(self._pool)
 
     def close(self) -> None:
         """End the session and what still runs in it on the device. Never fails; does nothing after :meth:`disconnect`."""
         if not self._is_open:
             return
         self._is_open = False
+        KEEP_ALIVE.dismiss(self._pool)
         self._pool.delete()
         for invocation in self._invocations:
             invocation.mark_closed()
@@ -259,6 +349,7 @@ class Session:
         *,
         input: Sequence[Any] | None = None,
         timeout_s: float | None = None,
+        remember: Callable[[InvocationReference], None] | None = None,
     ) -> Invocation:
         if not self._is_open:
             raise UsageError(
@@ -272,9 +363,12 @@ class Session:
                 next_action="wait for it, stop it, or open a second session",
             )
         pool = self._pool
-        wire = pool.build(statements, self._ask)
+        try:
+            wire = pool.build(statements, self._ask)
+        except RemotingError as error:
+            raise with_fate(error, CommandFate.NOT_STARTED) from error.__cause__
         values = None if input is None else [wire_value(value, _no_secret_input) for value in input]
-        invocation = Invocation(pool, name, timeout_s=timeout_s)
+        invocation = Invocation(pool, name, timeout_s=timeout_s, remember=remember)
         fragments = pool.fragments_of(wire, invocation.id, has_input=values is not None)
         self._invocations = [invocation]
         invocation.begin(fragments, values)
@@ -308,7 +402,20 @@ class Session:
 
 def _new_pool(device: Device, ask: Callable[[str], str] | None, prompts: PromptHandler | None) -> DevicePool:
     password = password_of(device, ask)
-    return DevicePool(device, lambda session_id: Connection(device, password, session_id=session_id), SessionHost(prompts))
+
+    def look_up() -> str | None:
+        reference = device.endpoint.password
+        if reference is None or reference.scheme == "prompt":
+            return None
+        try:
+            return password_of(device, None)
+        except SecretUnavailable:
+            return None
+
+    def connect(session_id: str | None) -> Connection:
+        return Connection(device, password, session_id=session_id)
+
+    return DevicePool(device, connect, SessionHost(prompts), look_up)
 
 
 def _as_commands(command: str | Command | Sequence[Command], parameters: dict[str, Any]) -> Sequence[Command]:

@@ -6,10 +6,11 @@ Used by callers as arguments and met in results; written by ``remoting.arguments
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, Self
+from typing import Any, Final, Self, SupportsIndex
 
 from akslite_ps.secrets import REDACTOR, SecretRef
 
@@ -33,6 +34,53 @@ class PsVersion(str):
     def parts(self) -> tuple[int, ...]:
         """The numbers, for comparison: ``("1.9" > "1.12")`` is true, of their parts it is false."""
         return tuple(int(part) for part in self.split("."))
+
+
+class PsUri(str):
+    """A ``System.Uri``: a ``str`` that is sent back as a URI."""
+
+    __slots__ = ()
+
+
+class PsDateTime(dt.datetime):
+    """A moment with a digit below the microsecond, as .NET has it; other moments are plain datetimes.
+
+    Compares, and counts, as the datetime without that digit; it is sent back with it.
+    """
+
+    hundred_ns: int = 0
+    """The digit: 0 to 9 times 100 ns."""
+
+    @classmethod
+    def of(cls, moment: dt.datetime, hundred_ns: int) -> Self:
+        """The moment with its digit."""
+        new = cls.combine(moment.date(), moment.timetz())
+        new.hundred_ns = hundred_ns
+        return new
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
+        plain = dt.datetime.combine(self.date(), self.timetz())
+        return (type(self).of, (plain, self.hundred_ns))
+
+
+class PsTimeSpan(dt.timedelta):
+    """A span of time with a digit below the microsecond, as .NET has it; other spans are plain timedeltas.
+
+    Compares, and counts, as the timedelta without that digit; it is sent back with it.
+    """
+
+    hundred_ns: int = 0
+    """The digit: -9 to 9 times 100 ns, below 0 in a negative span."""
+
+    @classmethod
+    def of(cls, span: dt.timedelta, hundred_ns: int) -> Self:
+        """The span, cut off towards zero, with its digit."""
+        new = cls(span.days, span.seconds, span.microseconds)
+        new.hundred_ns = hundred_ns
+        return new
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self).of, (dt.timedelta(self.days, self.seconds, self.microseconds), self.hundred_ns))
 
 
 class PsEnum(str):

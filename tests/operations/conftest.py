@@ -19,6 +19,7 @@ from akslite_ps.cluster.reading import ClusterReading
 from akslite_ps.errors import SessionLost, Unreachable
 from akslite_ps.journal import Journal
 from akslite_ps.operations import Controller, Limits
+from akslite_ps.remoting.detached import InvocationReference, ReadingPlace
 from akslite_ps.remoting.endpoint import Device, Endpoint
 from akslite_ps.remoting.records import ErrorRecord, InformationRecord, OutputRecord, Record
 from akslite_ps.remoting.result import InvocationState, Result
@@ -36,6 +37,7 @@ class FakePipeline:
     command: str
     script: deque[Any]
     id: str = field(default_factory=lambda: str(uuid.uuid4()).upper())
+    handed: int = 0
 
 
 @dataclass
@@ -106,8 +108,11 @@ class FakeHost:
         self.shells[shell.id] = shell
         return FakeSession(self, shell, device)
 
-    def attach_session(self, device: Device, shell_id: str, *, ask: object = None) -> FakeSession:
+    def attach_session(
+        self, device: Device, left: str | InvocationReference, *, ask: object = None, remember: object = None
+    ) -> FakeSession:
         self.require(device)
+        shell_id = left if isinstance(left, str) else left.shell_id
         if shell_id not in self.shells:
             raise SessionLost("the session no longer exists on the device", device=device.name)
         self.shells[shell_id].disconnected = False
@@ -141,7 +146,7 @@ class FakeSession:
         values = {"Get-AksLiteBootTime": self.host.boot_time, "Get-So": self.host.so}
         return Result(InvocationState.COMPLETED, output=[values[command]])
 
-    def start(self, command: str, /, *, timeout_s: float | None = None, **parameters: Any) -> FakeInvocation:
+    def start(self, command: str, /, *, timeout_s: float | None = None, remember: object, **parameters: Any) -> FakeInvocation:
         self.host.sent.append(command)
         pipeline = FakePipeline(command, deque(self.host.scripts[command]))
         self.shell.pipelines[pipeline.id] = pipeline
@@ -174,6 +179,11 @@ class FakeInvocation:
         self.state = InvocationState.RUNNING
         self._seen: list[Record] = []
 
+    @property
+    def reference(self) -> InvocationReference:
+        place = ReadingPlace(received=self._pipeline.handed)
+        return InvocationReference(self._session.device.name, self._session.shell_id, self.id, self.command, place)
+
     def records(self, timeout_s: float | None = None) -> Iterator[Record]:
         script = self._pipeline.script
         while script:
@@ -185,7 +195,8 @@ class FakeInvocation:
                 continue
             script.popleft()
             if isinstance(item, Record):
-                self._seen.append(replace(item, seq=len(self._seen) + 1))
+                self._pipeline.handed += 1
+                self._seen.append(replace(item, seq=self._pipeline.handed))
                 yield self._seen[-1]
             else:
                 try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -118,6 +119,14 @@ def test_a_restart_of_the_device_meanwhile_is_waited_for(deployed: Any, journal:
     assert run.results[-1].evidence["way"] == "device"
 
 
+async def stopped_node(deployed: Any) -> None:
+    """Stop the node, as Stop-AksEdgeNode does, and wait until it is down."""
+    cluster = deployed.sandbox.device(deployed.name).cluster
+    cluster.begin_stop_node(["Linux"])
+    while cluster.is_node_up("Linux"):  # noqa: ASYNC110 - the device says so in no other way
+        await asyncio.sleep(0.01)
+
+
 def test_only_where_both_ways_fail_the_cluster_is_unreachable(deployed: Any, journal: Journal, patient: Controller) -> None:
     deployed.fault("api-unreachable")
     stopped = False
@@ -126,7 +135,7 @@ def test_only_where_both_ways_fail_the_cluster_is_unreachable(deployed: Any, jou
         nonlocal stopped
         if isinstance(event, StepProgress) and event.step.id == verify.NODES and not stopped:
             stopped = True
-            deployed.sandbox.run(deployed.sandbox.device(deployed.name).cluster.stop_node())
+            deployed.sandbox.run(stopped_node(deployed))
 
     run = verified(deployed, journal, patient, listener=listener)
 
@@ -138,7 +147,7 @@ def test_only_where_both_ways_fail_the_cluster_is_unreachable(deployed: Any, jou
     assert result.error["next_action"]
 
     async def start() -> None:
-        deployed.sandbox.device(deployed.name).cluster.begin_start_node()
+        deployed.sandbox.device(deployed.name).cluster.begin_start_node(["Linux"])
 
     deployed.sandbox.run(start())
     waiting = waiting_longer(patient)

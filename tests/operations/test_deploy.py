@@ -151,7 +151,7 @@ def test_the_licence_terms_are_asked_of_a_person(make: Make, go: Go, simulated: 
 
 def test_who_accepted_the_licence_terms_is_journaled(make: Make, go: Go, simulated: Any, journal: Journal) -> None:
     simulated.install()
-    simulated.fault("deployment-fails", stage="features", answer="no")
+    simulated.fault("deployment-fails", at="features", answer="no")
     run = go(make())
     approved = journal.rows(run.run_id, kinds=[RowKind.APPROVED])[0]
     assert "@" in approved.data["eula_accepted_by"]
@@ -200,7 +200,7 @@ def test_another_distribution_on_the_device_blocks(make: Make, simulated: Any) -
 
 def test_an_answer_other_than_ok_is_the_failure_with_cause_and_remedy(make: Make, go: Go, simulated: Any) -> None:
     simulated.install()
-    simulated.fault("deployment-fails", stage="node-ssh", answer="New-Node failed with error Creation of Linux node failed")
+    simulated.fault("deployment-fails", at="node-ssh", answer="New-Node failed with error Creation of Linux node failed")
     run = go(make())
     result = run.results[-1]
     assert run.outcome is Outcome.FAILED
@@ -256,7 +256,7 @@ def test_a_wrong_checksum_installs_nothing(go: Go, simulated: Any) -> None:
 
 def test_a_restart_in_the_middle_fails_clearly_and_a_new_plan_can_clear_up(make: Make, go: Go, simulated: Any) -> None:
     simulated.install()
-    simulated.fault("reboot-during", stage="kubernetes")
+    simulated.fault("reboot-during", at="kubernetes")
     run = go(make())
     result = run.results[-1]
     assert run.outcome is Outcome.FAILED
@@ -281,7 +281,7 @@ def test_a_restart_before_anything_was_made_is_resumed_by_id(
     make: Make, go: Go, simulated: Any, journal: Journal, operator: Controller
 ) -> None:
     simulated.install()
-    simulated.fault("reboot-during", stage="network")
+    simulated.fault("reboot-during", at="network")
     run = go(make())
     assert run.outcome is Outcome.FAILED
     resumed = resume(simulated.device, journal=journal, run_id=run.run_id, controller=operator)
@@ -293,7 +293,7 @@ def test_a_restart_amid_the_installation_is_settled_by_reading(
     go: Go, simulated: Any, journal: Journal, operator: Controller
 ) -> None:
     simulated.update(features=dict.fromkeys(simulated.state.features, "Enabled"))
-    simulated.fault("reboot-during", stage="msi")
+    simulated.fault("reboot-during", at="msi")
     run = go(install.plan(simulated.device, MsiSource.default("K3s")))
     assert outcomes(run) == {"install.msi": "failed"}
     assert "the device restarted" in run.results[0].detail

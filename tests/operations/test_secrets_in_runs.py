@@ -52,7 +52,7 @@ def test_a_secret_reaches_the_device_and_nothing_else(
 ) -> None:
     simulated.install()
     if fails:
-        simulated.fault("deployment-fails", stage="arc", answer=f"cannot log in with {CANARY} or {forms(CANARY)[2]}")
+        simulated.fault("deployment-fails", at="arc", answer=f"cannot log in with {CANARY} or {forms(CANARY)[2]}")
     events: list[Event] = []
     plan = deploy.plan(simulated.device, secretive, accept_eula=True)
     assert not plan.blocked, plan.findings
@@ -76,12 +76,12 @@ def test_a_resumed_run_needs_nothing_but_the_journal(
     simulated: Any, secretive: DeploymentConfig, journal: Journal, operator: Controller
 ) -> None:
     simulated.install()
-    simulated.fault("deployment-fails", stage="features", answer="try again", times=1)
+    simulated.fault("deployment-fails", at="features", answer="try again", times=1)
     plan = deploy.plan(simulated.device, secretive, accept_eula=True)
     run = apply(plan, simulated.device, approved_hash=plan.hash, journal=journal, controller=operator)
     assert not run.finished
     assert resume(simulated.device, journal=journal, run_id=run.run_id, controller=operator).finished
-    assert simulated.state.deployment.arc_connected
+    assert simulated.state.deployment.arc is not None
 
 
 def test_a_plan_that_holds_a_secrets_value_is_refused(simulated: Any, config: DeploymentConfig, journal: Journal) -> None:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import functools
 import random
+import re
+import socket
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from akslite_ps.remoting import Device, Endpoint, Session
-from akslite_ps.sandbox.certificates import CertificateAuthority
-from akslite_ps.sandbox.engine import Account, CommandCall, ErrorInfo, PipelineFailed, PipelineRequest, Streams
+from akslite_ps.errors import RemotingError
+from akslite_ps.remoting import Device, Endpoint, Session, recovery
+from akslite_ps.sandbox import FAULT_KINDS, LocalSandbox
+from akslite_ps.sandbox.certificates import CertificateAndKey, CertificateAuthority
+from akslite_ps.sandbox.engine import Account, CommandCall, ErrorInfo, LogonSettings, PipelineFailed, PipelineRequest, Streams
 from akslite_ps.sandbox.protocol.winrm import WinRMListener
 from akslite_ps.secrets import SecretRef
 
@@ -80,13 +85,24 @@ class ScriptedDevice:
     configurations: tuple[str, ...] = ("Microsoft.PowerShell",)
     behaviours: dict[str, Behaviour] = field(default_factory=dict)
     requests: list[PipelineRequest] = field(default_factory=list)
+    logon_settings: LogonSettings = field(default_factory=LogonSettings)
+    logons: list[tuple[str, bool]] = field(default_factory=list)
 
     def now(self) -> dt.datetime:
         return dt.datetime.now(dt.UTC)
 
     def server_certificate(self) -> tuple[bytes, bytes]:
-        pair = self.authority.issue_server("PRESS-01", addresses=[self.address])
-        return pair.certificate, pair.key
+        return self.certificate.certificate, self.certificate.key
+
+    @functools.cached_property
+    def certificate(self) -> CertificateAndKey:
+        return self.authority.issue_server("PRESS-01", addresses=[self.address])
+
+    def note_logon(self, user: str, *, succeeded: bool) -> None:
+        self.logons.append((user, succeeded))
+
+    def strike(self, at: str) -> Mapping[str, Mapping[str, Any]]:
+        return {}
 
     def open_runspace(self, configuration_name: str, user: str) -> ScriptedRunspace:
         if configuration_name not in self.configurations:
@@ -250,3 +266,212 @@ def session(lab: Lab) -> Iterator[Session]:
     """A session on the device: Negotiate over HTTP with message encryption."""
     with Session.open(lab.target()) as opened:
         yield opened
+
+
+class FaultyDevice:
+    """A device of a sandbox with its fault switch, whose commands a test defines with :meth:`command`.
+
+    Args:
+        sandbox: With one device.
+    """
+
+    def __init__(self, sandbox: LocalSandbox) -> None:
+        self.sandbox = sandbox
+        (self.shown,) = sandbox.devices
+        self.simulated = sandbox.device(self.shown.name)
+        self.behaviours: dict[str, Behaviour] = {"Count-Up": self._count}
+        self.requests: list[PipelineRequest] = []
+        self.asked: list[str] = []
+        self.struck_at: int | None = None
+        self.hold = threading.Event()
+        self._strike = self.simulated.strike
+        replaced: Any = self.simulated
+        replaced.open_runspace = lambda configuration, user: ScriptedRunspace(self.behaviours, self.requests)
+        replaced.strike = self._watch
+
+    def command(self, name: str) -> Callable[[Behaviour], Behaviour]:
+        def add(behaviour: Behaviour) -> Behaviour:
+            self.behaviours[name] = behaviour
+            return behaviour
+
+        return add
+
+    def fault(self, name: str, **how: Any) -> None:
+        """Switch a fault on."""
+        if self.struck_at is None and "at" not in how and FAULT_KINDS[name].form != "strike":
+            self.struck_at = len(self.asked)
+        self.sandbox.add_fault(self.shown.name, name, **how)
+
+    def clear(self) -> None:
+        """Switch every fault off."""
+        self.sandbox.clear_faults(self.shown.name)
+
+    def target(self, **changes: Any) -> Device:
+        """The device as an inventory would hold it; Negotiate over HTTP unless changed."""
+        over_tls = changes.get("transport") == "https"
+        endpoint: dict[str, Any] = {
+            "host": self.shown.address,
+            "port": self.shown.https_port if over_tls else self.shown.http_port,
+            "auth": "negotiate",
+            "username": self.shown.username,
+            "password": SecretRef("file", str(self.shown.password_file)),
+        }
+        if over_tls:
+            endpoint["ca_file"] = self.shown.ca_file
+        return Device(name=self.shown.name, endpoint=Endpoint(**{**endpoint, **changes}))
+
+    def wait_until_up(self) -> None:
+        """Wait until the device listens again."""
+
+        def listens() -> bool:
+            try:
+                socket.create_connection((self.shown.address, self.shown.http_port), 1).close()
+            except OSError:
+                return False
+            return True
+
+        wait_until(listens, "the device did not come up again")
+
+    @property
+    def after_the_strike(self) -> list[str]:
+        """What the client asked for since the first fault struck, each thing once."""
+        return list(dict.fromkeys(self.asked[self.struck_at :])) if self.struck_at is not None else []
+
+    def wait_for(self, moment: str, count: int = 1) -> None:
+        """Wait until the client has asked for something so often."""
+        wait_until(lambda: self.asked.count(moment) >= count, f"the client did not ask for {moment}")
+
+    async def _count(self, call: CommandCall, streams: Streams, request: PipelineRequest) -> None:
+        """Write the numbers from 1 to Count; behind number HoldAt wait for ``hold``."""
+        given = {parameter.name: parameter.value for parameter in call.parameters}
+        with self.simulated.working():
+            for number in range(1, given["Count"] + 1):
+                streams.output(number)
+                await asyncio.sleep(0.01)
+                # The event is a thread's: the test sets it.
+                while number == given.get("HoldAt") and not self.hold.is_set():  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+
+    def _watch(self, at: str) -> Mapping[str, Mapping[str, Any]]:
+        before = {fault.name for fault in self.simulated.state.faults if fault.at is not None}
+        struck = self._strike(at)
+        begun = any(fault.name in before and fault.at is None for fault in self.simulated.state.faults)
+        self.asked.append(at)
+        if self.struck_at is None and (struck or begun):
+            self.struck_at = len(self.asked)
+        return struck
+
+
+def wait_until(condition: Callable[[], bool], complaint: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, complaint
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def faulty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyDevice]:
+    """A device with a fault switch; ten of its minutes pass in a second, and the client pauses less between attempts."""
+    monkeypatch.setattr(recovery, "_PAUSES_S", (0.02, 0.05, 0.1, 0.2))
+    with LocalSandbox(tmp_path / "sandbox", speed=600) as sandbox:
+        device = FaultyDevice(sandbox)
+        yield device
+        device.hold.set()
+
+
+_HEAD = """# Fault matrix
+
+What can go wrong between akslite-ps and a device, what akslite-ps does then, and how the command under way ends. Each row is what
+tests saw on a simulated device with that fault switched on: `akslite sandbox fault add DEVICE FAULT --at MOMENT`.
+
+The outcomes:
+
+- **ok**: the command ran once, and every record arrived once and in order. There was a pause, no more.
+- **not started**: the device did not start the command. Do what the error says, then run it again.
+- **ended, result unknown**: the command ran and runs no more. Read the device's state before anything is sent again.
+- **unknown**: the command was sent; it may still run. Read the device's state before anything is sent again.
+
+akslite-ps never sends a command a second time unless the device has said that it does not have it. A broken way to the device is
+tried again for five minutes; where messages are encrypted, each new connection logs on anew. A device or a WinRM service that
+restarts has lost its sessions, and what ran in them has ended.
+
+## At a glance
+
+| Fault | What happens | How the command ends |
+|---|---|---|
+"""
+_DETAIL = """
+## In detail
+
+| Fault | Strikes at | Connection | What akslite-ps did | What you see | Outcome |
+|---|---|---|---|---|---|
+"""
+_STEPS = {
+    "get": "asked for the session",
+    "enumerate": "asked whether the command had arrived",
+    "reconnect": "took the session up again",
+    "command": "sent the command",
+    "send": "sent the answer again",
+    "receive": "asked for the output again",
+}
+
+
+class FaultMatrix:
+    """Collects what the tests saw; the document must say the same."""
+
+    def __init__(self) -> None:
+        self.seen: set[tuple[str, ...]] = set()
+
+    def note(self, fault: str, moment: str, way: str, device: FaultyDevice, seen: Any) -> None:
+        """Note what became of an invocation.
+
+        Args:
+            fault: In the words of the fault switch.
+            moment: When it struck.
+            way: How the client was connected.
+            device: Saw what the client did.
+            seen: The result, or the error.
+        """
+        did = ", ".join(step for asked in device.after_the_strike if (step := _STEPS.get(asked)))
+        if isinstance(seen, RemotingError):
+            outcome = f"{type(seen).__name__}: {seen.fate}"
+            told = re.sub(r":\d+", ":PORT", seen.message.partition("; the command")[0]).replace(device.shown.address, "DEVICE")
+        else:
+            outcome, told = "ok", "a pause" if did else "nothing"
+        self.seen.add((f"`{fault}`", moment, did or "nothing more", told, outcome, way))
+
+    def text(self) -> str:
+        """The document."""
+        ways: dict[tuple[str, ...], list[str]] = {}
+        ends: dict[str, dict[str, list[str]]] = {}
+        for fault, moment, did, told, outcome, way in sorted(self.seen):
+            ways.setdefault((fault, moment, did, told, outcome), []).append(way)
+            moments = ends.setdefault(fault.strip("`").split()[0], {}).setdefault(outcome.rpartition(": ")[2], [])
+            moments.extend([] if moment in moments else [moment])
+        detail = ((fault, moment, ", ".join(by), *rest) for (fault, moment, *rest), by in ways.items())
+        glance = ((f"`{fault}`", FAULT_KINDS[fault].summary, _ends(by)) for fault, by in ends.items())
+        return _HEAD + _table(glance) + _DETAIL + _table(detail)
+
+    def read(self, document: str) -> set[tuple[str, ...]]:
+        """What a document says was seen."""
+        rows = (line.strip("| ").split(" | ") for line in document.partition(_DETAIL)[2].splitlines())
+        return {(fault, moment, *rest, way) for fault, moment, ways, *rest in rows for way in ways.split(", ")}
+
+
+def _ends(by_outcome: dict[str, list[str]]) -> str:
+    if len(by_outcome) == 1:
+        return next(iter(by_outcome))
+    return "; ".join(f"{outcome} (at: {', '.join(moments)})" for outcome, moments in by_outcome.items())
+
+
+def _table(rows: Iterable[Iterable[str]]) -> str:
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+_matrix = FaultMatrix()
+
+
+@pytest.fixture
+def matrix() -> FaultMatrix:
+    """Where a test notes what it saw for the fault matrix."""
+    return _matrix

@@ -56,6 +56,10 @@ QUESTIONS: dict[str, tuple[str, list[Any]]] = {
     "confirm": ("PromptForChoice", ["Confirm", "Remove the deployment?", YES_NO, 0]),
     "choice": ("PromptForChoice", ["Node", "Which one?", ["&Linux", "&Windows"], -1]),
     "several": ("PromptForChoiceMultipleSelection", ["Node", "Which ones?", ["&Linux", "&Windows"], []]),
+    "several proposed": ("PromptForChoiceMultipleSelection", ["Node", "Which ones?", ["&Linux", "&Windows"], [1, 0]]),
+    "credential": ("PromptForCredential2", ["Log on", "to the share", "", "share", 1, 0]),
+    "key": ("ReadKey", [4]),
+    "two fields": ("Prompt", ["Supply values", "for New-Thing:", ["Name", "Size"]]),
     "fields": ("Prompt", ["Supply values", "for New-Thing:", ["Name"]]),
     "line": ("ReadLine", []),
     "secret": ("ReadLineAsSecureString", []),
@@ -94,12 +98,45 @@ def test_a_choice_of_several_is_a_list_of_indexes(lab: Any) -> None:
 
 
 @pytest.mark.usefixtures("asking")
+def test_several_answers_are_chosen_by_a_handler_that_can(lab: Any) -> None:
+    @dataclass
+    class Chooser(Person):
+        def several_choices(self, question: Question) -> list[int]:
+            self.asked.append(question)
+            return [1, 0]
+
+    person = Chooser()
+    with Session.open(lab.target(), prompts=person) as session:
+        assert session.invoke("Ask-Host", Question="several proposed").output == [[1, 0]]
+    assert (person.asked[0].default, person.asked[0].defaults) == (1, (1, 0))
+
+
+@pytest.mark.usefixtures("asking")
 def test_missing_parameters_are_asked_for_by_name(lab: Any) -> None:
     person = Person()
     with Session.open(lab.target(), prompts=person) as session:
         assert session.invoke("Ask-Host", Question="fields").output == [{"Name": "linux"}]
 
     assert person.asked == ["Supply values - for New-Thing: - Name"]
+
+
+@pytest.mark.usefixtures("asking")
+def test_every_field_of_a_question_is_asked_for(lab: Any) -> None:
+    person = Person()
+    with Session.open(lab.target(), prompts=person) as session:
+        assert session.invoke("Ask-Host", Question="two fields").output == [{"Name": "linux", "Size": "linux"}]
+
+    assert [asked.rpartition(" - ")[2] for asked in person.asked] == ["Name", "Size"]
+
+
+@pytest.mark.usefixtures("asking")
+def test_what_only_moves_the_screen_is_passed_over(lab: Any, session: Session) -> None:
+    @lab.device.command("Set-Title")
+    async def title(call: Any, streams: Any, request: Any) -> None:
+        await streams.host_call("SetWindowTitle", ["busy"])
+        streams.output("done")
+
+    assert session.invoke("Set-Title", timeout_s=20).output == ["done"]
 
 
 @pytest.mark.usefixtures("asking")
@@ -123,6 +160,10 @@ def test_a_line_and_a_secret_are_read(lab: Any) -> None:
         ("choice", "Which one"),
         ("line", "a line of text"),
         ("fields", "for New-Thing: - Name"),
+        ("two fields", "for New-Thing: - Name"),
+        ("several", "Which ones"),
+        ("credential", "to the share: user name"),
+        ("key", "a key to be pressed"),
         ("secret", "a secret"),
     ],
 )

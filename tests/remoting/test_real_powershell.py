@@ -16,6 +16,7 @@ import uuid
 import xml.etree.ElementTree as ET
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import nullcontext
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -36,6 +37,7 @@ from akslite_ps.remoting import (
     ProgressRecord,
     PsEnum,
     PsObject,
+    PsUri,
     PsVersion,
     SecureValue,
     Session,
@@ -61,7 +63,8 @@ class PwshConnection:
         self.max_envelope_size = 512_000
         self.operation_timeout = 20
         self.session_id = str(uuid.uuid4())
-        self.transport = SimpleNamespace(connection_timeout=5, read_timeout=30)
+        self.transport = SimpleNamespace(connection_timeout=5, read_timeout=30, last_used=0.0)
+        self.next_receive_id = self.answered_receive_id = "uuid:0"
         self._process = subprocess.Popen(
             [executable, "-NoLogo", "-NoProfile", "-s"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
         )
@@ -69,6 +72,9 @@ class PwshConnection:
         self._acks: queue.Queue[tuple[str, str]] = queue.Queue()
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
+
+    def answering_within(self, limit_s: float | None) -> Any:
+        return nullcontext()
 
     def create(self, resource_uri: str, resource: ET.Element, **_: Any) -> ET.Element:
         creation = resource.find("creationXml")
@@ -218,7 +224,7 @@ def test_the_engine_tells_version_and_language(engine: Session) -> None:
         ("[timespan]'1.02:03:04.5'", dt.timedelta(days=1, hours=2, minutes=3, seconds=4.5)),
         ("[timespan]::FromSeconds(-90)", dt.timedelta(seconds=-90)),
         ("[version]'1.12.269.0'", PsVersion("1.12.269.0")),
-        ("[uri]'https://press-01/a b'", "https://press-01/a b"),
+        ("[uri]'https://press-01/a b'", PsUri("https://press-01/a b")),
         (",[byte[]]@(1, 255)", b"\x01\xff"),
         (",[byte[]]::new(0)", b""),
         ("1.20d", Decimal("1.20")),
@@ -355,6 +361,8 @@ CONFIRMING = (
         ),
         ("function f { param([Parameter(Mandatory)]$Name) $Name }; f", ["typed"], "cmdlet f at command pipeline position 1"),
         ("function f { param([Parameter(Mandatory)][securestring]$Key) $Key.Length }; f", [12], "Key"),
+        ("function f { param([Parameter(Mandatory)][pscredential]$C) $C.UserName }; f", ["typed"], "user name"),
+        ("function f { param([Parameter(Mandatory)]$A, [Parameter(Mandatory)]$B) $A + $B }; f", ["typedtyped"], "A"),
         ("$host.UI.ReadLine()", ["typed"], ""),
         ("$host.UI.ReadLineAsSecureString().Length", [12], "a secret"),
         ("$host.UI.PromptForCredential('c', 'm', 'me', 't').GetNetworkCredential().UserName", ["me"], "c - m: password of me"),
