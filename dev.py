@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
+PEERS_VENV = ROOT / ".venv-peers"
+PEERS = ROOT / "tests" / "interop" / "requirements.txt"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 EXTRAS = {"demo": (), "test": ("test", "lab"), "check": ("check", "test"), "lab": ("lab",)}
@@ -24,8 +27,11 @@ SAMPLE_CONFIG = ROOT / "tests" / "recorded" / "azure-aks-edge" / "aksedge-config
 RUNBOOK = ROOT / "runbooks" / "40-deploy-single-machine.ipynb"
 
 
-def install(extras: tuple[str, ...]) -> None:
-    """Make the virtual environment and install the project with these extras, once per pyproject.toml."""
+def install(extras: tuple[str, ...], *, is_needed: bool = True) -> None:
+    """Make the virtual environment and install the project with these extras, once per pyproject.toml.
+
+    Ends the program where that fails and the extras are needed; otherwise says so and goes on.
+    """
     stamp = VENV / ".installed"
     wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
     known = stamp.read_text(encoding="utf-8").split() if stamp.is_file() else []
@@ -38,7 +44,10 @@ def install(extras: tuple[str, ...]) -> None:
     target = str(ROOT) + (f"[{','.join(extras)}]" if extras else "")
     command = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--editable", target]
     if subprocess.run(command, check=False).returncode:
-        sys.exit("the installation failed; what pip said is above")
+        if is_needed:
+            sys.exit("the installation failed; what pip said is above")
+        print(f"{target} could not be installed, so tests that need it will skip; what pip said is above", flush=True)
+        return
     stamp.write_text(" ".join([wanted, *sorted(have | set(extras) | {"core"})]), encoding="utf-8")
 
 
@@ -100,8 +109,32 @@ def _parameters(config_file: Path) -> list[str]:
     return [part for name, value in values.items() for part in ("-p", f"{name}={value}")]
 
 
+def _install_kerberos() -> None:
+    """What the Kerberos tests need compiles against MIT Kerberos' headers, which not every machine has."""
+    if os.name == "nt" or shutil.which("krb5-config"):
+        install((*EXTRAS["test"], "kerberos"), is_needed=False)
+    else:
+        print("krb5-config is not on PATH (Debian: libkrb5-dev), so the Kerberos tests will skip", flush=True)
+
+
+def _install_peers() -> None:
+    """The clients of other projects that tests/interop runs, in an environment of their own."""
+    stamp, wanted = PEERS_VENV / ".installed", hashlib.sha256(PEERS.read_bytes()).hexdigest()
+    if os.name == "nt" or (stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted):
+        return
+    print(f"installing into {PEERS_VENV} ...", flush=True)
+    venv.create(PEERS_VENV, with_pip=True, clear=True)
+    command = [PEERS_VENV / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", PEERS]
+    if subprocess.run(command, check=False).returncode:
+        print("they could not be installed, so their tests will skip; what pip said is above", flush=True)
+    else:
+        stamp.write_text(wanted, encoding="utf-8")
+
+
 def test(rest: list[str]) -> int:
     """All tests; further arguments go to pytest."""
+    _install_kerberos()
+    _install_peers()
     return run(PYTHON, "-m", "pytest", *rest)
 
 

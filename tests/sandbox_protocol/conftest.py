@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import functools
+import gc
 import random
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+import requests
 from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.wsman import WSMan
 
-from akslite_ps.sandbox.certificates import CertificateAuthority
-from akslite_ps.sandbox.engine import Account, CommandCall, PipelineRequest, Streams
+from akslite_ps.sandbox.certificates import CertificateAndKey, CertificateAuthority
+from akslite_ps.sandbox.embedded.merging import MergingStreams
+from akslite_ps.sandbox.engine import Account, CommandCall, CommandDescription, LogonSettings, PipelineRequest, Streams
 from akslite_ps.sandbox.protocol.shells import Quotas
 from akslite_ps.sandbox.protocol.winrm import WinRMListener
 
@@ -43,7 +47,11 @@ class ScriptedRunspace:
     async def run(self, request: PipelineRequest, streams: Streams) -> None:
         self._device.requests.append(request)
         for call in request.commands:
-            await self._device.commands[call.text](call, request, streams)
+            merging = MergingStreams(streams, call.merges, into=streams.output, errors_into=None, now=self._device.now)
+            await self._device.commands[call.text](call, request, merging)
+
+    def describe_commands(self) -> list[CommandDescription]:
+        return self._device.descriptions
 
     def close(self) -> None:
         self.closed = True
@@ -61,18 +69,33 @@ class ScriptedDevice:
         self.accounts = [Account(self.computer_name, "aksadmin", PASSWORD)]
         self.os_version = "10.0.19045.0"
         self.commands: dict[str, Behaviour] = {"Echo": echo}
+        self.descriptions: list[CommandDescription] = []
         self.requests: list[PipelineRequest] = []
         self.runspaces: list[ScriptedRunspace] = []
         self.certificates_asked_for = 0
-        self.authority = CertificateAuthority.create("Test authority")
+        self.logon_settings = LogonSettings()
+        self.logons: list[tuple[str, bool]] = []
+
+    @functools.cached_property
+    def authority(self) -> CertificateAuthority:
+        return CertificateAuthority.create("Test authority")
 
     def now(self) -> dt.datetime:
         return dt.datetime(2026, 3, 4, 5, 6, 7, tzinfo=dt.UTC)
 
     def server_certificate(self) -> tuple[bytes, bytes]:
         self.certificates_asked_for += 1
-        pair = self.authority.issue_server(self.computer_name, addresses=[self.address], dns_names=[self.computer_name])
-        return pair.certificate, pair.key
+        return self.certificate.certificate, self.certificate.key
+
+    @functools.cached_property
+    def certificate(self) -> CertificateAndKey:
+        return self.authority.issue_server(self.computer_name, addresses=[self.address], dns_names=[self.computer_name])
+
+    def note_logon(self, user: str, *, succeeded: bool) -> None:
+        self.logons.append((user, succeeded))
+
+    def strike(self, at: str) -> Mapping[str, Mapping[str, Any]]:
+        return {}
 
     def open_runspace(self, configuration_name: str, user: str) -> ScriptedRunspace:
         if configuration_name == "AksLite.Forbidden":
@@ -123,7 +146,8 @@ class Served:
         options.setdefault("username", f"{self.device.computer_name}\\aksadmin")
         options.setdefault("password", PASSWORD)
         options.setdefault("operation_timeout", 10)
-        client = WSMan(self.device.address, **options)
+        options.setdefault("server", self.device.address)
+        client = WSMan(**options)
         self._clients.append(client)
         return client
 
@@ -132,6 +156,14 @@ class Served:
         pool = RunspacePool(client or self.client(), **options)
         pool.open()
         return pool
+
+    def challenges(self, *, tls: bool = False) -> list[str]:
+        """What the listener offers a caller without credentials."""
+        port = self.listener.https_port if tls else self.listener.http_port
+        url = f"http{'s' if tls else ''}://{self.device.address}:{port}/wsman"
+        response = requests.post(url, verify=str(self.ca_file), timeout=5)
+        assert response.status_code == 401
+        return response.raw.headers.getlist("WWW-Authenticate")
 
     @property
     def receive_waits(self) -> bool:
@@ -183,13 +215,26 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
     """Makes served devices; closes them after the test."""
     opened: list[Served] = []
 
-    def start(name: str = "press-01", quotas: Quotas | None = None) -> Served:
-        opened.append(Served(ScriptedDevice(name=name), tmp_path, quotas))
+    def start(name: str = "press-01", quotas: Quotas | None = None, *, address: str | None = None) -> Served:
+        opened.append(Served(ScriptedDevice(name=name, address=address), tmp_path, quotas))
         return opened[-1]
 
     yield start
     for served in opened:
         served.close()
+
+
+@pytest.fixture
+def scripted_device() -> ScriptedDevice:
+    """A device that nobody serves."""
+    return ScriptedDevice()
+
+
+@pytest.fixture
+def half_way_log_ons() -> Iterator[None]:
+    """pypsrp leaves the connection of a log-on that broke off half-way to the garbage collector: it runs before the next test."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture

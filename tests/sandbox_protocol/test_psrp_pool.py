@@ -23,14 +23,15 @@ from psrpcore.types import PSInvocationState, RunspacePoolState
 
 from akslite_ps.sandbox.engine import ErrorInfo
 from akslite_ps.sandbox.protocol import psrp_events as events
-from akslite_ps.sandbox.protocol.psrp import ProtocolViolation, PsrpPool
+from akslite_ps.sandbox.protocol.psrp import PsrpPool
+from akslite_ps.sandbox.protocol.psrp_inbox import ProtocolViolation
 from akslite_ps.sandbox.protocol.psrp_outbox import FRAGMENT_SIZE, Outbox
 
 _FRAGMENT = struct.Struct(">QQBI")
 
 
 def new_server() -> PsrpPool:
-    return PsrpPool(computer="PRESS-01", user="PRESS-01\\aksadmin", os_version="10.0.19045.0", process_id=7)
+    return PsrpPool(computer="PRESS-01", user="PRESS-01\\aksadmin", os_version="10.0.19045.0", process_id=7, buffer_limit=1_000_000)
 
 
 def said(client: ClientRunspacePool) -> bytes:
@@ -55,7 +56,7 @@ def opened() -> tuple[ClientRunspacePool, PsrpPool]:
     client, server = ClientRunspacePool(), new_server()
     client.open()
     (requested,) = server.receive(said(client))
-    assert requested == events.PoolRequested(1, 1)
+    assert (requested.min_runspaces, requested.max_runspaces) == (1, 1)
     server.opened()
     heard(client, server)
     heard(client, server)

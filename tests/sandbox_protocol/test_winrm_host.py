@@ -229,10 +229,5 @@ def test_two_runspaces_run_two_pipelines_at_once(served):
     assert len(served.device.runspaces) == 2
 
 
-def test_command_metadata_is_an_empty_list(served):
-    with served.pool() as pool:
-        assert pool.get_command_metadata("Get-*") == []
-
-
 async def _nothing(call, request, streams):
     return None

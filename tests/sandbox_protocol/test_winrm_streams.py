@@ -148,7 +148,7 @@ def test_values_of_every_type_arrive(served, run_command):
         "a <b> & \u0007 \U0001f600 _x0041_",
         b"\x00\xff",
         "10.50",
-        "2026-01-02T03:04:05.060000Z",
+        "2026-01-02T03:04:05.06Z",
         "PT1M30S",
         uuid.UUID(int=5),
         [1, "two"],
@@ -271,7 +271,7 @@ def test_errors_merged_into_the_output_arrive_there(served):
     assert [str(value) for value in shell.output] == ["merged"]
     assert shell.streams.error == []
     assert shell.streams.warning == []
-    assert served.device.requests[0].commands[0].merge_error_to_output
+    assert served.device.requests[0].commands[0].merges == {"error": "output", "warning": "null"}
 
 
 def test_stop_reaches_a_pipeline_that_streams_output(served):

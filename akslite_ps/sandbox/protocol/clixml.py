@@ -18,10 +18,24 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from akslite_ps.sandbox import dotnet
 from akslite_ps.sandbox.engine import EnumValue, PsValue, SecureText, Version
 
 _ESCAPED = re.compile("_(?=[xX])|[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\U00010000-\U0010ffff]")
 _TICKS_PER_SECOND = 10_000_000
+_TAGS: Mapping[type, str] = {
+    dotnet.SByte: "SB",
+    dotnet.Byte: "By",
+    dotnet.Int16: "I16",
+    dotnet.UInt16: "U16",
+    dotnet.Int32: "I32",
+    dotnet.UInt32: "U32",
+    dotnet.Int64: "I64",
+    dotnet.UInt64: "U64",
+    dotnet.Uri: "URI",
+    dotnet.XmlDocument: "XD",
+    dotnet.ScriptBlock: "SBK",
+}
 
 OBJECT_ARRAY = ("System.Object[]", "System.Array", "System.Object")
 HASHTABLE = ("System.Collections.Hashtable", "System.Object")
@@ -46,6 +60,7 @@ class Complex:
         notes: Properties added by PowerShell (``MS``); messages of the protocol use only these.
         text: The object's ToString.
         items: Elements, for a list.
+        items_tag: The kind of list: ``LST``, ``STK``, ``QUE`` or ``IE``.
         entries: Keys and values, for a dictionary.
         value: The primitive inside, for an enum.
     """
@@ -57,6 +72,7 @@ class Complex:
     items: Sequence[Any] | None = None
     entries: Mapping[Any, Any] | None = None
     value: Any = None
+    items_tag: str = "LST"
 
 
 def enum(type_name: str, number: int, name: str) -> Complex:
@@ -86,17 +102,16 @@ def escape_text(value: str) -> str:
 
 def format_duration(value: dt.timedelta) -> str:
     """A TimeSpan as XML Schema duration, e.g. ``PT1M30S``, to the tenth of a microsecond."""
-    microseconds = value // dt.timedelta(microseconds=1)
-    sign, ticks = ("-" if microseconds < 0 else ""), abs(microseconds) * 10
+    ticks = dotnet.ticks_of(value)
+    sign, ticks = ("-" if ticks < 0 else ""), abs(ticks)
     days, ticks = divmod(ticks, 86_400 * _TICKS_PER_SECOND)
     hours, ticks = divmod(ticks, 3_600 * _TICKS_PER_SECOND)
     minutes, ticks = divmod(ticks, 60 * _TICKS_PER_SECOND)
     seconds, ticks = divmod(ticks, _TICKS_PER_SECOND)
-    fraction = f".{ticks:07d}".rstrip("0") if ticks else ""
     time = (
         (f"{hours}H" if hours else "")
         + (f"{minutes}M" if minutes else "")
-        + (f"{seconds}{fraction}S" if seconds or fraction else "")
+        + (f"{seconds}{_fraction(ticks)}S" if seconds or ticks else "")
     )
     if not time and not days:
         time = "0S"
@@ -105,11 +120,19 @@ def format_duration(value: dt.timedelta) -> str:
 
 def format_datetime(value: dt.datetime) -> str:
     """A DateTime as PowerShell writes it: UTC ends in Z, a local time in its offset, an unspecified one in nothing."""
-    text = value.replace(tzinfo=None).isoformat(timespec="microseconds" if value.microsecond else "seconds")
+    ticks = value.microsecond * 10 + int(getattr(value, "tick", 0))
+    text = value.replace(tzinfo=None, microsecond=0).isoformat(timespec="seconds") + _fraction(ticks)
     offset = value.utcoffset()
     if offset is None:
         return text
-    return f"{text}Z" if value.tzinfo is dt.UTC else f"{text}{value.isoformat()[-6:]}"
+    if value.tzinfo is dt.UTC:
+        return f"{text}Z"
+    minutes = offset // dt.timedelta(minutes=1)
+    return f"{text}{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"
+
+
+def _fraction(ticks: int) -> str:
+    return f".{ticks:07d}".rstrip("0") if ticks else ""
 
 
 def to_string(value: Any) -> str:
@@ -127,14 +150,18 @@ def to_string(value: Any) -> str:
             return value.text
         case str():
             return value
-        case bytes():
+        case bytes() | bytearray():
             return "System.Byte[]"
-        case Mapping():
-            return HASHTABLE[0]
-        case Sequence() | AbstractSet():
-            return OBJECT_ARRAY[0]
+        case Mapping() | Sequence() | AbstractSet():
+            return _container_name(value)
         case _:
             return str(value)
+
+
+def _container_name(value: Any) -> str:
+    if isinstance(value, dotnet.TypedList | dotnet.TypedDictionary):
+        return value.type_names[0]
+    return HASHTABLE[0] if isinstance(value, Mapping) else OBJECT_ARRAY[0]
 
 
 def _object_text(value: PsValue) -> str:
@@ -159,7 +186,8 @@ def _float_text(value: float) -> str:
         return "NaN"
     if math.isinf(value):
         return "INF" if value > 0 else "-INF"
-    return repr(value).upper().removesuffix(".0")
+    text = value.shortest if isinstance(value, dotnet.Single) else repr(float(value))
+    return text.upper().removesuffix(".0")
 
 
 def _integer(value: int) -> Scalar:
@@ -172,9 +200,16 @@ def _integer(value: int) -> Scalar:
 
 def _primitive(value: Any) -> Scalar | None:
     """The value as a primitive, or None where it is an object."""
+    tag = _TAGS.get(type(value))
+    if tag is not None:
+        return Scalar(tag, str(int(value)) if isinstance(value, int) else escape_text(value))
     match value:
         case Scalar():
             return value
+        case dotnet.Char():
+            return Scalar("C", str(ord(value)))
+        case dotnet.Single():
+            return Scalar("Sg", _float_text(value))
         case bool():
             return Scalar("B", "true" if value else "false")
         case str():
@@ -212,8 +247,12 @@ def _complex(value: Any) -> Complex:
             return Complex(names, adapted=value.properties, text=_object_text(value))
         case EnumValue():
             return enum(value.type_name, value.number, value.name)
+        case dotnet.TypedDictionary():
+            return Complex(value.type_names, entries=value)
         case Mapping():
             return Complex(HASHTABLE, entries=value)
+        case dotnet.TypedList():
+            return Complex(value.type_names, items=value, items_tag=value.TAG)
         case Sequence() | AbstractSet():
             return Complex(OBJECT_ARRAY, items=list(value))
         case _:
@@ -261,10 +300,10 @@ class _Writer:
                     self.write(item, name)
                 append(f"</{tag}>")
         if value.items is not None:
-            append("<LST>")
+            append(f"<{value.items_tag}>")
             for item in value.items:
                 self.write(item, None)
-            append("</LST>")
+            append(f"</{value.items_tag}>")
         if value.entries is not None:
             append("<DCT>")
             for key, item in value.entries.items():

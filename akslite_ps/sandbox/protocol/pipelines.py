@@ -1,4 +1,4 @@
-"""Pipelines of a runspace pool while they run: the runspaces they take turns in, and the streams they write to.
+"""Pipelines of a runspace pool while they run, and the streams they write to.
 
 Called by ``protocol.shells``. Between the protocol (``protocol.psrp``) and the engine (``sandbox.engine``); knows nothing of SOAP.
 """
@@ -6,22 +6,26 @@ Called by ``protocol.shells``. Between the protocol (``protocol.psrp``) and the 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import datetime as dt
+import fnmatch
 import logging
 import uuid
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from akslite_ps.sandbox.engine import ErrorInfo, PipelineFailed, Progress, Runspace
+from akslite_ps.sandbox.engine import CommandDescription, ErrorInfo, PipelineFailed, Pool, Progress
+from akslite_ps.sandbox.protocol.pacing import paced
 from akslite_ps.sandbox.protocol.psrp import PsrpPool
-from akslite_ps.sandbox.protocol.psrp_events import Destination, Informational, PipelineRequested, StreamName
+from akslite_ps.sandbox.protocol.psrp_events import HostInfo, Informational, MetadataRequested, PipelineRequested
+from akslite_ps.sandbox.protocol.psrp_metadata import COMMAND_TYPES
+from akslite_ps.sandbox.protocol.runspace_slots import RunspaceSlots
 
 _log = logging.getLogger(__name__)
 
 _STOP_LIMIT_S = 1.5
+INPUT_LIMIT = 50 * 1024 * 1024
+"""MaximumReceivedDataSizePerCommandMB of a session configuration; 50 by default."""
 _NO_HOST = ErrorInfo(
     message="A command that prompts the user failed because the host program or the command type does not support user "
     "interaction.",
@@ -31,76 +35,23 @@ _NO_HOST = ErrorInfo(
 )
 
 
-class RunspaceSlots:
-    """The runspaces of a pool: opened when needed, at most so many, one pipeline in each at a time, in order of arrival.
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all pipelines of a pool share.
 
     Args:
-        open_runspace: Makes one; raises what ``HostedDevice.open_runspace`` raises.
+        psrp: The pool's protocol.
+        slots: The pool's runspaces.
+        pool: The pool as the device sees it.
+        now: The device's clock.
+        host: The pool's client's host.
     """
 
-    def __init__(self, open_runspace: Callable[[], Runspace]) -> None:
-        self._open = open_runspace
-        self._free: list[Runspace] = [open_runspace()]
-        self._busy: list[Runspace] = []
-        self._waiting: deque[asyncio.Future[None]] = deque()
-        self.maximum = 1
-
-    @property
-    def available(self) -> int:
-        return max(0, self.maximum - len(self._busy))
-
-    async def acquire(self) -> Runspace:
-        while len(self._busy) >= self.maximum:
-            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.append(turn)
-            try:
-                await turn
-            except asyncio.CancelledError:
-                with contextlib.suppress(ValueError):
-                    self._waiting.remove(turn)
-                if turn.done() and not turn.cancelled():
-                    self._next_turn()
-                raise
-        runspace = self._free.pop() if self._free else self._open()
-        self._busy.append(runspace)
-        return runspace
-
-    def release(self, runspace: Runspace) -> None:
-        if runspace in self._busy:
-            self._busy.remove(runspace)
-            self._free.append(runspace)
-            self._next_turn()
-
-    def innermost(self) -> Runspace | None:
-        """The runspace that a nested pipeline runs in: that of the latest pipeline."""
-        return self._busy[-1] if self._busy else None
-
-    def set_maximum(self, maximum: int) -> None:
-        self.maximum = maximum
-        for _ in range(self.available):
-            self._next_turn()
-
-    def reset(self) -> bool:
-        """Start over with a fresh runspace; False where a pipeline runs."""
-        if self._busy:
-            return False
-        self.close()
-        self._free = [self._open()]
-        return True
-
-    def close(self) -> None:
-        """Close all, also those whose pipeline did not end when it was told to."""
-        for runspace in (*self._free, *self._busy):
-            runspace.close()
-        self._free.clear()
-        self._busy.clear()
-
-    def _next_turn(self) -> None:
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
+    psrp: PsrpPool
+    slots: RunspaceSlots
+    pool: Pool
+    now: Callable[[], dt.datetime]
+    host: Callable[[], HostInfo]
 
 
 class Pipeline:
@@ -108,49 +59,57 @@ class Pipeline:
 
     Args:
         pipeline_id: Its id in PSRP and in WSMan.
-        psrp: The pool's protocol.
-        slots: The pool's runspaces.
-        now: The device's clock.
+        surroundings: Where it runs.
         wake: Called when there is something new to send to this pipeline's client.
     """
 
-    def __init__(
-        self,
-        pipeline_id: uuid.UUID,
-        *,
-        psrp: PsrpPool,
-        slots: RunspaceSlots,
-        now: Callable[[], dt.datetime],
-        wake: Callable[[], None],
-    ) -> None:
+    def __init__(self, pipeline_id: uuid.UUID, surroundings: Surroundings, *, wake: Callable[[], None]) -> None:
         self.pipeline_id = pipeline_id
         self.done = False
         self.end_told = False
-        self._psrp = psrp
-        self._slots = slots
-        self._now = now
+        self._around = surroundings
+        self._psrp = surroundings.psrp
         self._wake = wake
         self._input: list[Any] = []
+        self._input_size = 0
         self._input_ended = asyncio.Event()
+        self._room = asyncio.Event()
         self._calls: dict[int, asyncio.Future[Any]] = {}
         self._task: asyncio.Task[None] | None = None
+        self._expects_input = False
         self._stop_requested = False
+
+    @property
+    def started(self) -> bool:
+        """Whether the client has said what it is to run."""
+        return self._task is not None
 
     def start(self, requested: PipelineRequested) -> None:
         """Run it; it waits for its input and for a free runspace."""
+        self._expects_input = requested.expects_input
         if not requested.expects_input:
             self._input_ended.set()
-        self._task = asyncio.create_task(self._run(requested), name=f"pipeline {self.pipeline_id}")
+        self._begin(lambda: self._run_in_runspace(requested))
 
-    def complete_with(self, values: Sequence[Any]) -> None:
-        """End at once with these results, for requests that no runspace has to run."""
-        for value in values:
-            self._psrp.output(self.pipeline_id, value)
-        self._psrp.completed(self.pipeline_id)
-        self.done = True
-        self._wake()
+    def describe_commands(self, requested: MetadataRequested) -> None:
+        """Answer with the metadata of the session's commands; it waits for a free runspace."""
+        self._begin(lambda: self._describe(requested))
 
-    def feed(self, value: Any) -> None:
+    def feed(self, value: Any, size: int) -> None:
+        """Take one object of its input.
+
+        Raises:
+            ValueError: It takes no input, or its input is too large in all; the text is PowerShell's.
+        """
+        if not self._expects_input or self._input_ended.is_set():
+            raise ValueError("the pipeline takes no input, or its input has ended")
+        self._input_size += size
+        if self._input_size > INPUT_LIMIT:
+            self._input.clear()
+            raise ValueError(
+                "The total data received from the remote client exceeded the allowed maximum. The total data received is "
+                f"{self._input_size}. The allowed maximum is {INPUT_LIMIT}"
+            )
         self._input.append(value)
 
     def end_input(self) -> None:
@@ -158,39 +117,39 @@ class Pipeline:
 
     def answer(self, call_id: int, value: Any, error: str | None) -> bool:
         """Hand over a host's answer; False where this pipeline did not ask."""
-        call = self._calls.pop(call_id, None)
-        if call is None:
-            return False
-        if not call.done():
-            if error is None:
-                call.set_result(value)
-            else:
-                call.set_exception(PipelineFailed(replace(_NO_HOST, message=error)))
-        return True
+        return settle(self._calls, call_id, value, error)
+
+    def look_at_room(self) -> None:
+        """The client has taken output, or it is no matter any more how much waits: go on where there is room."""
+        if not self._psrp.is_full(self.pipeline_id):
+            self._room.set()
 
     async def stop(self) -> None:
         """Cancel it and wait, within limits, until it has stopped."""
         self._stop_requested = True
-        if self._task is None:
-            if not self.done:
-                self._psrp.stopped(self.pipeline_id)
-                self._finish()
-            return
-        if self._task is not asyncio.current_task():
+        if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
             await asyncio.wait({self._task}, timeout=_STOP_LIMIT_S)
+        if not self.done and (self._task is None or self._task.done()):
+            # It had not begun: nobody else tells its end.
+            self._psrp.stopped(self.pipeline_id)
+            self._finish()
 
     def abandon(self) -> None:
         """Cancel it without waiting; nothing more is sent."""
         self._stop_requested = True
         self.done = True
+        self._input.clear()
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
 
-    async def _run(self, requested: PipelineRequested) -> None:
+    def _begin(self, work: Callable[[], Awaitable[None]]) -> None:
+        self._task = asyncio.create_task(self._run(work), name=f"pipeline {self.pipeline_id}")
+
+    async def _run(self, work: Callable[[], Awaitable[None]]) -> None:
         error: ErrorInfo | None = None
         try:
-            await self._run_in_runspace(requested)
+            await work()
         except asyncio.CancelledError:
             self._stop_requested = True
         except PipelineFailed as failure:
@@ -210,17 +169,36 @@ class Pipeline:
 
     async def _run_in_runspace(self, requested: PipelineRequested) -> None:
         await self._input_ended.wait()
-        request = replace(requested.request, input=tuple(self._input) if requested.expects_input else None)
-        streams = PipelineStreams(self, interactive=requested.interactive, redirects=requested.redirects)
-        parent = self._slots.innermost() if requested.nested else None
+        given = tuple(self._input) if requested.expects_input else None
+        self._input.clear()
+        request = replace(requested.request, input=given, pool=self._around.pool)
+        host = self._around.host() if requested.host.is_pools else requested.host
+        streams = PipelineStreams(self, interactive=host.interactive)
+        parent = self._around.slots.innermost() if requested.nested else None
         if parent is not None:
-            await parent.run(request, streams)
+            await paced(parent.run(request, streams), self._hold)
             return
-        runspace = await self._slots.acquire()
+        runspace = await self._around.slots.acquire()
         try:
-            await runspace.run(request, streams)
+            await paced(runspace.run(request, streams), self._hold)
         finally:
-            self._slots.release(runspace)
+            self._around.slots.release(runspace)
+
+    async def _describe(self, requested: MetadataRequested) -> None:
+        runspace = await self._around.slots.acquire()
+        try:
+            commands = runspace.describe_commands()
+        finally:
+            self._around.slots.release(runspace)
+        for missing in _not_found(requested, commands):
+            self._psrp.error(self.pipeline_id, missing)
+        self._psrp.command_metadata(self.pipeline_id, [command for command in commands if _is_wanted(requested, command)])
+
+    def _hold(self) -> Awaitable[object] | None:
+        if self.done or not self._psrp.is_full(self.pipeline_id):
+            return None
+        self._room.clear()
+        return self._room.wait()
 
     def _finish(self) -> None:
         self.done = True
@@ -237,19 +215,12 @@ class Pipeline:
             self._wake()
 
     def now(self) -> dt.datetime:
-        return self._now()
+        return self._around.now()
 
     async def call_host(self, method: str, arguments: Sequence[Any]) -> Any:
         call_id = self._psrp.host_call(self.pipeline_id, method, arguments)
         self._wake()
-        if call_id is None:
-            return None
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._calls[call_id] = answer
-        try:
-            return await answer
-        finally:
-            self._calls.pop(call_id, None)
+        return await answer_to(self._calls, call_id)
 
 
 class PipelineStreams:
@@ -258,40 +229,32 @@ class PipelineStreams:
     Args:
         pipeline: Whose streams.
         interactive: The client's host can be asked.
-        redirects: What the pipeline's last command merges into its output or drops.
     """
 
-    def __init__(self, pipeline: Pipeline, *, interactive: bool, redirects: Mapping[StreamName, Destination]) -> None:
+    def __init__(self, pipeline: Pipeline, *, interactive: bool) -> None:
         self._pipeline = pipeline
         self._interactive = interactive
-        self._redirects = redirects
 
     def output(self, value: Any) -> None:
         self._pipeline.send(lambda psrp, pipeline: psrp.output(pipeline, value))
 
     def error(self, error: ErrorInfo) -> None:
-        destination = self._redirects.get("error")
-        if destination != "null":
-            self._pipeline.send(lambda psrp, pipeline: psrp.error(pipeline, error, to_output=destination == "output"))
+        self._pipeline.send(lambda psrp, pipeline: psrp.error(pipeline, error))
 
     def warning(self, message: str) -> None:
-        self._informational("Warning", "warning", message)
+        self._informational("Warning", message)
 
     def verbose(self, message: str) -> None:
-        self._informational("Verbose", "verbose", message)
+        self._informational("Verbose", message)
 
     def debug(self, message: str) -> None:
-        self._informational("Debug", "debug", message)
+        self._informational("Debug", message)
 
     def information(self, message: str, *, tags: Sequence[str] = ("PSHOST",), source: str = "Write-Host") -> None:
-        destination = self._redirects.get("information")
-        if destination != "null":
-            generated = self._pipeline.now()
-            self._pipeline.send(
-                lambda psrp, pipeline: psrp.information(
-                    pipeline, message, tags=tags, source=source, generated=generated, to_output=destination == "output"
-                )
-            )
+        generated = self._pipeline.now()
+        self._pipeline.send(
+            lambda psrp, pipeline: psrp.information(pipeline, message, tags=tags, source=source, generated=generated)
+        )
 
     def progress(self, progress: Progress) -> None:
         self._pipeline.send(lambda psrp, pipeline: psrp.progress(pipeline, progress))
@@ -299,13 +262,74 @@ class PipelineStreams:
     async def host_call(self, method: str, arguments: Sequence[Any]) -> Any:
         if self._interactive:
             return await self._pipeline.call_host(method, arguments)
-        if method.startswith(("Write", "Set", "Notify")):
-            return None
+        return without_host(method)
+
+    def _informational(self, kind: Informational, message: str) -> None:
+        self._pipeline.send(lambda psrp, pipeline: psrp.informational(pipeline, kind, message))
+
+
+def without_host(method: str) -> None:
+    """What becomes of a call where the client has no host that can be asked: what only shows something is left out.
+
+    Raises:
+        PipelineFailed: It is a question.
+    """
+    if not method.startswith(("Write", "Set", "Notify")):
         raise PipelineFailed(_NO_HOST)
 
-    def _informational(self, kind: Informational, stream: StreamName, message: str) -> None:
-        destination = self._redirects.get(stream)
-        if destination != "null":
-            self._pipeline.send(
-                lambda psrp, pipeline: psrp.informational(pipeline, kind, message, to_output=destination == "output")
-            )
+
+async def answer_to(calls: dict[int, asyncio.Future[Any]], call_id: int | None) -> Any:
+    """Wait for the answer to a host call; None is a call without one.
+
+    Raises:
+        PipelineFailed: The host answered with an error.
+    """
+    if call_id is None:
+        return None
+    answer = calls[call_id] = asyncio.get_running_loop().create_future()
+    try:
+        return await answer
+    finally:
+        calls.pop(call_id, None)
+
+
+def settle(calls: dict[int, asyncio.Future[Any]], call_id: int, value: Any, error: str | None) -> bool:
+    """Hand an answer to who waits for it in :func:`answer_to`; False where nobody does."""
+    call = calls.pop(call_id, None)
+    if call is None:
+        return False
+    if not call.done():
+        if error is None:
+            call.set_result(value)
+        else:
+            call.set_exception(PipelineFailed(replace(_NO_HOST, message=error)))
+    return True
+
+
+def _is_wanted(requested: MetadataRequested, command: CommandDescription) -> bool:
+    return (
+        bool(requested.kinds & COMMAND_TYPES[command.kind])
+        and any(_matches(pattern, command.name) for pattern in requested.names)
+        and (not requested.modules or any(_matches(pattern, command.module) for pattern in requested.modules))
+    )
+
+
+def _matches(pattern: str, name: str) -> bool:
+    return fnmatch.fnmatchcase(name.casefold(), pattern.casefold())
+
+
+def _not_found(requested: MetadataRequested, commands: Sequence[CommandDescription]) -> list[ErrorInfo]:
+    """An error for each name that is no pattern and no command's, as Get-Command writes it."""
+    return [
+        ErrorInfo(
+            message=f"The term '{name}' is not recognized as the name of a cmdlet, function, script file, or operable program. "
+            "Check the spelling of the name, or if a path was included, verify that the path is correct and try again.",
+            error_id="CommandNotFoundException,Microsoft.PowerShell.Commands.GetCommandCommand",
+            category="ObjectNotFound",
+            exception_type="System.Management.Automation.CommandNotFoundException",
+            target=name,
+            activity="Get-Command",
+        )
+        for name in requested.names
+        if not set(name) & set("*?[") and not any(_matches(name, command.name) for command in commands)
+    ]

@@ -1,100 +1,49 @@
 """The server's half of the PowerShell Remoting Protocol for one runspace pool, without I/O.
 
 ``protocol.shells`` feeds it the bytes of Create, Command, Send and Connect, acts on the events it returns, and takes the bytes
-for each target (the pool, or one pipeline) out of it. psrpcore reads the messages; writing is ours, which mends psrpcore's
-gaps for servers (``reference/wsman-psrp.md`` section 1): byte-order mark, one counter over reconnects, one queue per target.
+for each target (the pool, or one pipeline) out of it. Reading and writing are ours: psrpcore's server is a client's counterpart
+for tests and lacks what a device needs (``reference/wsman-psrp.md`` section 1: byte-order mark, one counter over reconnects, one
+queue per target, every primitive type).
 """
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
 import logging
-import struct
 import uuid
 from collections.abc import Sequence
-from typing import Any
-from xml.etree import ElementTree
+from typing import Any, Literal
 
-from psrpcore import (
-    ConnectRunspacePoolEvent,
-    CreatePipelineEvent,
-    EndOfPipelineInputEvent,
-    GetAvailableRunspacesEvent,
-    GetCommandMetadataEvent,
-    InitRunspacePoolEvent,
-    PipelineHostResponseEvent,
-    PipelineInputEvent,
-    PSRPCoreError,
-    PSRPEvent,
-    PSRPPayload,
-    PublicKeyEvent,
-    ResetRunspaceStateEvent,
-    RunspacePoolHostResponseEvent,
-    ServerRunspacePool,
-    SessionCapabilityEvent,
-    SetMaxRunspacesEvent,
-    SetMinRunspacesEvent,
-    StreamType,
-)
-from psrpcore._payload import PSRPMessage
-from psrpcore.types import (
-    EndOfPipelineInput,
-    HostMethodIdentifier,
-    PSInvocationState,
-    PSRPMessageType,
-    RunspacePoolState,
-    deserialize,
-)
+from psrpcore.types import HostMethodIdentifier, PSInvocationState, PSRPMessageType, RunspacePoolState
 
-from akslite_ps.sandbox.engine import ErrorInfo, Progress, Version
+from akslite_ps.sandbox.engine import CommandDescription, ErrorInfo, MergedRecord, Progress, Version
 from akslite_ps.sandbox.protocol import psrp_events as events
 from akslite_ps.sandbox.protocol import psrp_records as records
 from akslite_ps.sandbox.protocol.clixml import Complex, Scalar, enum, serialize
-from akslite_ps.sandbox.protocol.clixml_reader import plain
 from akslite_ps.sandbox.protocol.psrp_host import host_call_arguments
+from akslite_ps.sandbox.protocol.psrp_inbox import Inbox, Message, ProtocolViolation
+from akslite_ps.sandbox.protocol.psrp_metadata import command_count, command_metadata
 from akslite_ps.sandbox.protocol.psrp_outbox import Fragment, Outbox, Target
+from akslite_ps.sandbox.protocol.psrp_requests import event_of
+from akslite_ps.sandbox.protocol.session_key import KeyRefused, SessionKey
 
 _log = logging.getLogger(__name__)
 
 _NO_ID = uuid.UUID(int=0)
 _TO_CLIENT = 1
 _VOID_CALL = -100
+_PROTOCOL = (2, 3)
 _PRIMITIVE_DICTIONARY = ("System.Management.Automation.PSPrimitiveDictionary", "System.Collections.Hashtable", "System.Object")
-_ERRORS_CARRY_INVOCATION = 1
-
-
-_UNREADABLE = (PSRPCoreError, ElementTree.ParseError, struct.error, ValueError, KeyError, AttributeError, IndexError)
-
-
-class ProtocolViolation(Exception):
-    """The client sent bytes that are not a PSRP message, or a message that does not fit here."""
-
-
-class _Reader(ServerRunspacePool):
-    """psrpcore's pool, used to join fragments, to read messages and to keep the session key. What they ask for is not its part."""
-
-    def _process_message(self, message: PSRPMessage) -> PSRPEvent[Any, Any]:
-        value: Any = EndOfPipelineInput()
-        if message.message_type != PSRPMessageType.EndOfPipelineInput:
-            if b"<!" in message.data:
-                raise ProtocolViolation("CLIXML has no declarations")
-            value = deserialize(ElementTree.fromstring(message.data), cipher=self._cipher)  # noqa: S314 - no entities, see above
-        return PSRPEvent.create(message.message_type, value, message.runspace_pool_id, message.pipeline_id)
-
-    @property
-    def session_key(self) -> bytes:
-        return self._session_key
-
-    def encrypt(self, text: str) -> str:
-        return self._cipher.encrypt(text)
-
-    def set_limits(self, minimum: int, maximum: int) -> None:
-        self._min_runspaces, self._max_runspaces = minimum, maximum
-
-    def forget_partial_messages(self) -> None:
-        self._receive_buffer.clear()
-        self._incoming_fragments.clear()
+_MAY_BE_LOST = {
+    PSRPMessageType.PipelineOutput,
+    PSRPMessageType.ErrorRecord,
+    PSRPMessageType.DebugRecord,
+    PSRPMessageType.VerboseRecord,
+    PSRPMessageType.WarningRecord,
+    PSRPMessageType.ProgressRecord,
+    PSRPMessageType.InformationRecord,
+}
+Overflow = Literal["hold", "drop"]
 
 
 class PsrpPool:
@@ -105,30 +54,26 @@ class PsrpPool:
         user: ``COMPUTER\\user`` who opened the pool.
         os_version: Windows version of the device, ``10.0.19045.0``.
         process_id: The id of the process that hosts the pool on the device.
+        buffer_limit: Bytes of output of one pipeline that may wait for the client before it is full.
     """
 
-    def __init__(self, *, computer: str, user: str, os_version: str, process_id: int) -> None:
+    def __init__(self, *, computer: str, user: str, os_version: str, process_id: int, buffer_limit: int) -> None:
+        self.pool_id = _NO_ID
+        self.state = RunspacePoolState.BeforeOpen
+        self.min_runspaces = 1
+        self.max_runspaces = 1
+        self.overflow: Overflow = "hold"
+        """What becomes of output where the buffer is full: the pipeline is held back, or its oldest output is lost."""
         self._computer = computer
         self._user = user
         self._process_id = process_id
+        self._buffer_limit = buffer_limit
         self._private_data = _application_private_data(os_version)
-        self._reader = _Reader()
+        self._inbox = Inbox()
         self._outbox = Outbox()
         self._calls = 0
-        self._key_exchanged = False
-        self._stream_options: dict[uuid.UUID, int] = {}
-
-    @property
-    def pool_id(self) -> uuid.UUID:
-        return self._reader.runspace_pool_id
-
-    @property
-    def min_runspaces(self) -> int:
-        return self._reader.min_runspaces
-
-    @property
-    def max_runspaces(self) -> int:
-        return self._reader.max_runspaces
+        self._key: SessionKey | None = None
+        self._errors_extended: set[uuid.UUID] = set()
 
     # ---- from the client
 
@@ -136,99 +81,77 @@ class PsrpPool:
         """Take bytes from the client.
 
         Raises:
-            ProtocolViolation: They are not PSRP.
+            ProtocolViolation: They are not PSRP, or do not fit the pool's state.
         """
-        found: list[events.Event] = []
-        try:
-            self._reader.receive_data(PSRPPayload(data, StreamType.default, None))
-            while (event := self._reader.next_event()) is not None:
-                translated = self._translate(event)
-                if translated is not None:
-                    found.append(translated)
-        except _UNREADABLE as error:
-            self._reader.forget_partial_messages()
-            raise ProtocolViolation(f"{type(error).__name__}: {error}") from error
+        found = []
+        for message in self._inbox.add(data):
+            event = self._understood(message)
+            if event is not None:
+                found.append(event)
         return found
 
-    def _translate(self, event: Any) -> events.Event | None:
+    def _understood(self, message: Message) -> events.Event | None:
+        if self.pool_id not in (_NO_ID, message.pool_id):
+            raise ProtocolViolation(f"the message is for runspace pool {message.pool_id}, this is {self.pool_id}")
+        try:
+            event = event_of(message, self._key.decrypt if self._key is not None else None)
+        except KeyRefused as error:
+            raise ProtocolViolation(str(error)) from error
         match event:
-            case SessionCapabilityEvent():
-                self._agree(event.runspace_pool_id)
+            case None:
+                _log.warning("%s: a client sent a message of type %#x, which a server has no use for", self._computer, message.kind)
+            case events.CapabilityTold():
+                self._agree(event)
                 return None
-            case InitRunspacePoolEvent():
-                self._reader.host = event.host_info
-                return events.PoolRequested(event.min_runspaces, event.max_runspaces)
-            case ConnectRunspacePoolEvent():
-                self._reader.set_limits(
-                    event.min_runspaces if event.min_runspaces is not None else self.min_runspaces,
-                    event.max_runspaces if event.max_runspaces is not None else self.max_runspaces,
-                )
-                return events.ConnectRequested()
-            case PublicKeyEvent():
-                self._answer_key_exchange(event.key)
+            case events.PublicKeyOffered():
+                self._send_key(event.key)
                 return None
-            case CreatePipelineEvent():
-                return self._pipeline_requested(event)
-            case GetCommandMetadataEvent():
-                names = plain(event.pipeline.name) or ["*"]
-                return events.MetadataRequested(event.pipeline_id, tuple(str(name) for name in names))
-            case PipelineInputEvent():
-                return events.InputArrived(event.pipeline_id, plain(event.data))
-            case EndOfPipelineInputEvent():
-                return events.InputEnded(event.pipeline_id)
-            case PipelineHostResponseEvent() | RunspacePoolHostResponseEvent():
-                error = event.error
-                return events.HostAnswered(int(event.ci), plain(event.result), str(error) if error is not None else None)
-            case GetAvailableRunspacesEvent():
-                return events.AvailabilityRequested(int(event.ci))
-            case ResetRunspaceStateEvent():
-                return events.ResetRequested(int(event.ci))
-            case SetMinRunspacesEvent():
-                return self._limit_requested(event, "min")
-            case SetMaxRunspacesEvent():
-                return self._limit_requested(event, "max")
+            case events.PoolRequested():
+                if self.pool_id == _NO_ID or self.state != RunspacePoolState.BeforeOpen:
+                    raise ProtocolViolation("a runspace pool is opened once, after the session's capabilities are known")
+            case events.ConnectRequested():
+                pass
+            case events.PipelineRequested():
+                self._must_be_opened()
+                if event.errors_carry_invocation:
+                    self._errors_extended.add(event.pipeline_id)
             case _:
-                _log.warning("%s: a client sent %s, which a server has no use for", self._computer, type(event).__name__)
-                return None
+                self._must_be_opened()
+        return event
 
-    def _agree(self, pool_id: uuid.UUID) -> None:
+    def _must_be_opened(self) -> None:
+        if self.state != RunspacePoolState.Opened:
+            raise ProtocolViolation(f"the runspace pool is {self.state.name}, not Opened")
+
+    def _agree(self, told: events.CapabilityTold) -> None:
+        if told.protocol[0] != _PROTOCOL[0]:
+            raise ProtocolViolation(f"the client speaks protocol {told.protocol[0]}.{told.protocol[1]}, this device 2.3")
         if self.pool_id == _NO_ID:
             # The pool has no id before this message, so the answer carries none (recorded).
             self._send(PSRPMessageType.SessionCapability, self._capability())
-            self._reader.runspace_pool_id = pool_id
-        elif self.pool_id != pool_id:
-            raise ProtocolViolation(f"the message is for runspace pool {pool_id}, this is {self.pool_id}")
+            self.pool_id = told.pool_id
 
-    def _pipeline_requested(self, event: CreatePipelineEvent) -> events.PipelineRequested:
-        pipeline = event.pipeline
-        pool_host = self._reader.host
-        host = pool_host if pipeline.host.UseRunspaceHost and pool_host is not None else pipeline.host
-        self._stream_options[event.pipeline_id] = int(pipeline.remote_stream_options)
-        return events.pipeline_requested(event.pipeline_id, pipeline, interactive=not (host.IsHostNull or host.IsHostUINull))
-
-    def _limit_requested(self, event: Any, kind: events.Limit) -> events.LimitRequested:
-        message = event._ps_object
-        # pypsrp names the call id CI, .NET names it ci; Windows takes both (recorded).
-        call_id = getattr(message, "ci", None)
-        return events.LimitRequested(int(message.CI if call_id is None else call_id), kind, int(event.count))
-
-    def _answer_key_exchange(self, public_key: bytes) -> None:
-        encrypted = base64.b64encode(events.encrypted_session_key(public_key, self._reader.session_key)).decode()
-        self._key_exchanged = True
+    def _send_key(self, public_key: str) -> None:
+        key = self._key or SessionKey()
+        try:
+            encrypted = key.for_client(public_key)
+        except KeyRefused as error:
+            raise ProtocolViolation(str(error)) from error
+        self._key = key
         self._send(PSRPMessageType.EncryptedSessionKey, Complex(notes={"EncryptedSessionKey": encrypted}))
 
     # ---- the pool
 
     def opened(self) -> None:
         """Tell the client that the pool is open. The state message waits for a second Receive, as recorded."""
-        self._reader.state = RunspacePoolState.Opened
+        self.state = RunspacePoolState.Opened
         self._send(PSRPMessageType.ApplicationPrivateData, self._private_data)
         self._outbox.end_reply(None)
         self._send(PSRPMessageType.RunspacePoolState, Complex(notes={"RunspaceState": RunspacePoolState.Opened.value}))
 
     def broken(self, error: ErrorInfo) -> None:
         """Tell the client that the pool cannot be used any more."""
-        self._reader.state = RunspacePoolState.Broken
+        self.state = RunspacePoolState.Broken
         notes = {
             "RunspaceState": RunspacePoolState.Broken.value,
             "ExceptionAsErrorRecord": records.error_record(error, terminating=True, extended=False),
@@ -239,11 +162,14 @@ class PsrpPool:
         """Answer a client that connects to this pool: the bytes of ``connectResponseXml``.
 
         Raises:
-            ProtocolViolation: The request is not one to connect, or is for another pool.
+            ProtocolViolation: The request is not one to connect, is for another pool, or expects other limits than the pool has.
         """
-        self._reader.forget_partial_messages()
-        if not any(isinstance(event, events.ConnectRequested) for event in self.receive(data)):
+        self._inbox.clear()
+        requests = [event for event in self.receive(data) if isinstance(event, events.ConnectRequested)]
+        if not requests:
             raise ProtocolViolation("the connect request holds no CONNECT_RUNSPACEPOOL message")
+        self._must_be_opened()
+        self._compare_limits(requests[0])
         limits = Complex(notes={"MinRunspaces": self.min_runspaces, "MaxRunspaces": self.max_runspaces})
         answer = Outbox(first_object_id=self._outbox.next_object_id)
         for kind, value in (
@@ -255,8 +181,20 @@ class PsrpPool:
         self._send(PSRPMessageType.ApplicationPrivateData, self._private_data)
         return b"".join(fragment.data for fragment in answer.take(None, None))
 
+    def _compare_limits(self, expected: events.ConnectRequested) -> None:
+        minimum, maximum = expected.min_runspaces, expected.max_runspaces
+        if minimum is None or maximum is None:
+            return
+        if minimum < 1 or minimum > maximum:
+            raise ProtocolViolation(f"{minimum} to {maximum} runspaces are no limits of a pool")
+        # PowerShell does not change a pool's limits here; it refuses where both differ, and keeps its own where one does.
+        if minimum != self.min_runspaces and maximum != self.max_runspaces:
+            raise ProtocolViolation(
+                f"the client expects {minimum} to {maximum} runspaces, the pool has {self.min_runspaces} to {self.max_runspaces}"
+            )
+
     def set_limits(self, minimum: int, maximum: int) -> None:
-        self._reader.set_limits(minimum, maximum)
+        self.min_runspaces, self.max_runspaces = minimum, maximum
 
     def answer_availability(self, call_id: int, response: bool | int) -> None:
         """Answer a call about runspaces: how many are free, or whether a limit or a reset was accepted."""
@@ -266,42 +204,52 @@ class PsrpPool:
     # ---- pipelines
 
     def output(self, pipeline: uuid.UUID, value: Any) -> None:
+        if isinstance(value, MergedRecord):
+            value = self._merged(pipeline, value)
         self._send(PSRPMessageType.PipelineOutput, value, pipeline)
 
-    def error(self, pipeline: uuid.UUID, error: ErrorInfo, *, to_output: bool = False) -> None:
-        record = records.error_record(error, terminating=False, extended=self._errors_extended(pipeline))
-        self._send(PSRPMessageType.PipelineOutput if to_output else PSRPMessageType.ErrorRecord, record, pipeline)
+    def error(self, pipeline: uuid.UUID, error: ErrorInfo) -> None:
+        record = records.error_record(error, terminating=False, extended=pipeline in self._errors_extended)
+        self._send(PSRPMessageType.ErrorRecord, record, pipeline)
 
-    def informational(self, pipeline: uuid.UUID, kind: events.Informational, message: str, *, to_output: bool = False) -> None:
-        record = records.informational_record(kind, message)
-        self._send(PSRPMessageType.PipelineOutput if to_output else PSRPMessageType[f"{kind}Record"], record, pipeline)
+    def informational(self, pipeline: uuid.UUID, kind: events.Informational, message: str) -> None:
+        self._send(PSRPMessageType[f"{kind}Record"], records.informational_record(kind, message), pipeline)
 
-    def information(
-        self,
-        pipeline: uuid.UUID,
-        message: str,
-        *,
-        tags: Sequence[str],
-        source: str,
-        generated: dt.datetime,
-        to_output: bool = False,
-    ) -> None:
-        record = records.information_record(
+    def information(self, pipeline: uuid.UUID, message: str, *, tags: Sequence[str], source: str, generated: dt.datetime) -> None:
+        written = self._written(message, tags, source, generated)
+        self._send(PSRPMessageType.InformationRecord, records.information_record(written), pipeline)
+
+    def _merged(self, pipeline: uuid.UUID, record: MergedRecord) -> Complex:
+        match record.stream, record.content:
+            case "error", ErrorInfo() as error:
+                return records.error_record(error, terminating=False, extended=pipeline in self._errors_extended)
+            case "information", str(message) if record.generated is not None:
+                return records.merged_information_record(self._written(message, record.tags, record.source, record.generated))
+            case stream, message:
+                return records.merged_informational_record(stream.capitalize(), str(message))
+
+    def _written(self, message: str, tags: Sequence[str], source: str, generated: dt.datetime) -> records.Information:
+        return records.Information(
             message,
-            tags=tags,
+            tags=tuple(tags),
             source=source,
+            generated=generated,
             user=self._user,
             computer=self._computer,
-            generated=generated,
             process_id=self._process_id,
         )
-        self._send(PSRPMessageType.PipelineOutput if to_output else PSRPMessageType.InformationRecord, record, pipeline)
+
+    def command_metadata(self, pipeline: uuid.UUID, commands: Sequence[CommandDescription]) -> None:
+        """How many commands there are, and then each."""
+        self._send(PSRPMessageType.PipelineOutput, command_count(len(commands)), pipeline)
+        for command in commands:
+            self._send(PSRPMessageType.PipelineOutput, command_metadata(command), pipeline)
 
     def progress(self, pipeline: uuid.UUID, progress: Progress) -> None:
         self._send(PSRPMessageType.ProgressRecord, records.progress_record(progress), pipeline)
 
-    def host_call(self, pipeline: uuid.UUID, method: str, arguments: Sequence[Any]) -> int | None:
-        """Ask the client's host.
+    def host_call(self, target: Target, method: str, arguments: Sequence[Any]) -> int | None:
+        """Ask the client's host, on behalf of a pipeline or of the pool (None).
 
         Returns:
             The call's id, which the answer will carry, or None for a method without an answer.
@@ -321,7 +269,8 @@ class PsrpPool:
             "mi": enum("System.Management.Automation.Remoting.RemoteHostMethodId", identifier.value, name),
             "mp": Complex(("System.Collections.ArrayList", "System.Object"), items=values),
         }
-        self._send(PSRPMessageType.PipelineHostCall, Complex(notes=notes), pipeline, awaits_answer=call_id != _VOID_CALL)
+        kind = PSRPMessageType.RunspacePoolHostCall if target is None else PSRPMessageType.PipelineHostCall
+        self._send(kind, Complex(notes=notes), target, awaits_answer=call_id != _VOID_CALL)
         return call_id if call_id != _VOID_CALL else None
 
     def completed(self, pipeline: uuid.UUID) -> None:
@@ -336,7 +285,7 @@ class PsrpPool:
     def forget(self, pipeline: uuid.UUID) -> None:
         """Drop what is queued for a pipeline that the client released."""
         self._outbox.drop(pipeline)
-        self._stream_options.pop(pipeline, None)
+        self._errors_extended.discard(pipeline)
 
     # ---- to the client
 
@@ -348,26 +297,30 @@ class PsrpPool:
         """The next fragments for a target, at least one where there is one, at most ``budget`` bytes in all."""
         return self._outbox.take(target, budget)
 
+    def is_full(self, pipeline: uuid.UUID) -> bool:
+        """Whether a pipeline is to be held back until the client has taken some of its output."""
+        return self.overflow == "hold" and self._outbox.size(pipeline) > self._buffer_limit
+
     def _end(self, pipeline: uuid.UUID, state: PSInvocationState, error: ErrorInfo | None) -> None:
         notes: dict[str, Any] = {"PipelineState": state.value}
         if error is not None:
             notes["ExceptionAsErrorRecord"] = records.error_record(
-                error, terminating=True, extended=self._errors_extended(pipeline)
+                error, terminating=True, extended=pipeline in self._errors_extended
             )
         self._send(PSRPMessageType.PipelineState, Complex(notes=notes), pipeline)
-
-    def _errors_extended(self, pipeline: uuid.UUID) -> bool:
-        return bool(self._stream_options.get(pipeline, 0) & _ERRORS_CARRY_INVOCATION)
 
     def _capability(self) -> Complex:
         versions = {"protocolversion": "2.3", "PSVersion": "2.0", "SerializationVersion": "1.1.0.1"}
         return Complex(notes={name: Version(text) for name, text in versions.items()})
 
     def _send(self, kind: PSRPMessageType, value: Any, target: Target = None, *, awaits_answer: bool = False) -> None:
-        self._outbox.put(target, self._message(kind, value, target), awaits_answer=awaits_answer)
+        message = self._message(kind, value, target)
+        self._outbox.put(target, message, awaits_answer=awaits_answer, may_be_lost=kind in _MAY_BE_LOST)
+        if self.overflow == "drop" and target is not None:
+            self._outbox.drop_oldest(target, self._buffer_limit)
 
     def _message(self, kind: PSRPMessageType, value: Any, target: Target) -> bytes:
-        text = serialize(value, self._reader.encrypt if self._key_exchanged else None)
+        text = serialize(value, self._key.encrypt if self._key is not None else None)
         return b"".join(
             (
                 _TO_CLIENT.to_bytes(4, "little"),

@@ -1,4 +1,7 @@
-"""What a client asks of a runspace pool, as plain values: the events that ``protocol.psrp`` returns to ``protocol.shells``."""
+"""What a client asks of a runspace pool, as plain values: the events that ``protocol.psrp`` returns to ``protocol.shells``.
+
+Made from messages by ``protocol.psrp_requests``.
+"""
 
 from __future__ import annotations
 
@@ -8,30 +11,56 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
-from psrpcore._crypto import encrypt_session_key
-from psrpcore._pipeline import PowerShell
-from psrpcore.types import PipelineResultTypes
-
-from akslite_ps.sandbox.engine import CommandCall, Parameter, PipelineRequest
-from akslite_ps.sandbox.protocol.clixml_reader import plain
+from akslite_ps.sandbox.engine import PipelineRequest
 
 Informational = Literal["Warning", "Verbose", "Debug"]
-StreamName = Literal["error", "warning", "verbose", "debug", "information"]
-Destination = Literal["output", "null"]
 Limit = Literal["min", "max"]
 
 
 @dataclass(frozen=True, slots=True)
+class HostInfo:
+    """What the client says about its host.
+
+    Args:
+        interactive: There is one, with a user interface, that can be asked.
+        is_pools: A pipeline's host is that of its pool.
+    """
+
+    interactive: bool = False
+    is_pools: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class CapabilityTold:
+    """SESSION_CAPABILITY: the version of the protocol that the client speaks, as a pair of numbers."""
+
+    pool_id: uuid.UUID
+    protocol: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
 class PoolRequested:
-    """INIT_RUNSPACEPOOL: open a pool."""
+    """INIT_RUNSPACEPOOL: open a pool. ``application_arguments`` are the client's own words to whoever runs there."""
 
     min_runspaces: int
     max_runspaces: int
+    host: HostInfo = HostInfo()
+    application_arguments: Mapping[Any, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectRequested:
-    """CONNECT_RUNSPACEPOOL: a new client takes over the pool."""
+    """CONNECT_RUNSPACEPOOL: a new client takes over the pool; the limits are those that it expects, None where it does not say."""
+
+    min_runspaces: int | None = None
+    max_runspaces: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKeyOffered:
+    """PUBLIC_KEY: the client wants the session key under this key, base64."""
+
+    key: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,33 +69,36 @@ class PipelineRequested:
 
     Args:
         expects_input: The client sends pipeline input and then its end.
-        interactive: The client has a host that can be asked.
+        host: The client's host for this pipeline.
         nested: It runs inside another pipeline, in the same runspace.
-        redirects: Streams that the last command merges into the output or drops.
+        errors_carry_invocation: The client wants to know of error records what was invoked.
     """
 
     pipeline_id: uuid.UUID
     request: PipelineRequest
     expects_input: bool
-    interactive: bool
+    host: HostInfo
     nested: bool
-    redirects: Mapping[StreamName, Destination] = field(default_factory=lambda: MappingProxyType({}))
+    errors_carry_invocation: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class MetadataRequested:
-    """GET_COMMAND_METADATA: describe commands of these names."""
+    """GET_COMMAND_METADATA: describe commands whose names, kinds and modules match; the patterns are wildcards."""
 
     pipeline_id: uuid.UUID
     names: tuple[str, ...]
+    kinds: int
+    modules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class InputArrived:
-    """One object of a pipeline's input."""
+    """One object of a pipeline's input; ``size`` is that of its CLIXML, in bytes."""
 
     pipeline_id: uuid.UUID
     value: Any
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +110,9 @@ class InputEnded:
 
 @dataclass(frozen=True, slots=True)
 class HostAnswered:
-    """The client's host answered a call; ``error`` is its message where it failed."""
+    """The client's host answered a call of a pipeline, or of the pool (None); ``error`` is its message where it failed."""
 
+    pipeline_id: uuid.UUID | None
     call_id: int
     value: Any
     error: str | None
@@ -109,8 +142,10 @@ class ResetRequested:
 
 
 Event = (
-    PoolRequested
+    CapabilityTold
+    | PoolRequested
     | ConnectRequested
+    | PublicKeyOffered
     | PipelineRequested
     | MetadataRequested
     | InputArrived
@@ -120,51 +155,3 @@ Event = (
     | LimitRequested
     | ResetRequested
 )
-
-
-def pipeline_requested(pipeline_id: uuid.UUID, pipeline: PowerShell, *, interactive: bool) -> PipelineRequested:
-    """A pipeline as psrpcore read it, in the engine's terms."""
-    calls = tuple(_command_call(command) for command in pipeline.commands)
-    return PipelineRequested(
-        pipeline_id,
-        PipelineRequest(calls, add_to_history=bool(pipeline.add_to_history)),
-        expects_input=not pipeline.no_input,
-        interactive=interactive,
-        nested=bool(pipeline.is_nested),
-        redirects=MappingProxyType(_redirects(pipeline.commands[-1])) if pipeline.commands else MappingProxyType({}),
-    )
-
-
-def encrypted_session_key(public_key: bytes, session_key: bytes) -> bytes:
-    """The pool's key for SecureStrings, encrypted for the client."""
-    return encrypt_session_key(public_key, session_key)
-
-
-def _command_call(command: Any) -> CommandCall:
-    return CommandCall(
-        text=str(command.command_text),
-        parameters=tuple(Parameter(_parameter_name(name), plain(value)) for name, value in command.parameters),
-        is_script=bool(command.is_script),
-        end_of_statement=bool(command.end_of_statement),
-        merge_error_to_output=_redirects(command).get("error") == "output",
-    )
-
-
-def _parameter_name(name: Any) -> str | None:
-    # A client may send "-Name:" as typed on a command line; PowerShell takes both forms.
-    return str(name).removeprefix("-").removesuffix(":") if name else None
-
-
-def _redirects(command: Any) -> dict[StreamName, Destination]:
-    found: dict[StreamName, Destination] = {}
-    streams: tuple[StreamName, ...] = ("error", "warning", "verbose", "debug", "information")
-    for stream in streams:
-        target = getattr(command, f"merge_{stream}")
-        if target == PipelineResultTypes.Output:
-            found[stream] = "output"
-        elif target == PipelineResultTypes.Null:
-            found[stream] = "null"
-    # Clients of protocol 2.1 say it with MergeMyResult and MergeToResult.
-    if command.merge_my == PipelineResultTypes.Error and command.merge_to == PipelineResultTypes.Output:
-        found.setdefault("error", "output")
-    return found

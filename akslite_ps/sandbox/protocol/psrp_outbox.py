@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 import uuid
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Target = uuid.UUID | None
 
@@ -32,8 +32,15 @@ class _Message:
     object_id: int
     body: memoryview
     awaits_answer: bool
+    may_be_lost: bool
     fragments: int = 0
     ends_reply: bool = False
+
+
+@dataclass(slots=True)
+class _Queue:
+    messages: deque[_Message] = field(default_factory=deque)
+    size: int = 0
 
 
 class Outbox:
@@ -45,21 +52,47 @@ class Outbox:
 
     def __init__(self, *, first_object_id: int = 1) -> None:
         self.next_object_id = first_object_id
-        self._queues: dict[Target, deque[_Message]] = {}
+        self._queues: dict[Target, _Queue] = {}
 
-    def put(self, target: Target, message: bytes, *, awaits_answer: bool = False) -> None:
-        self._queues.setdefault(target, deque()).append(_Message(self.next_object_id, memoryview(message), awaits_answer))
+    def put(self, target: Target, message: bytes, *, awaits_answer: bool = False, may_be_lost: bool = False) -> None:
+        """Queue a message; ``may_be_lost``: it is output, of which the oldest goes first where there is too much."""
+        queue = self._queues.setdefault(target, _Queue())
+        queue.messages.append(_Message(self.next_object_id, memoryview(message), awaits_answer, may_be_lost))
+        queue.size += len(message)
         self.next_object_id += 1
 
     def end_reply(self, target: Target) -> None:
         """What is queued so far and what comes later do not share a reply."""
-        self._queues[target][-1].ends_reply = True
+        self._queues[target].messages[-1].ends_reply = True
 
     def pending(self, target: Target) -> bool:
-        return bool(self._queues.get(target))
+        return target in self._queues
+
+    def size(self, target: Target) -> int:
+        """Bytes that wait for a target, without the headers of fragments."""
+        queue = self._queues.get(target)
+        return queue.size if queue is not None else 0
 
     def drop(self, target: Target) -> None:
         self._queues.pop(target, None)
+
+    def drop_oldest(self, target: Target, limit: int) -> None:
+        """Lose the oldest output of a target until what waits has at most ``limit`` bytes.
+
+        Neither a message that has begun to leave is lost, nor one without which the client would wait for ever.
+        """
+        queue = self._queues.get(target)
+        if queue is None or queue.size <= limit:
+            return
+        kept: deque[_Message] = deque()
+        for message in queue.messages:
+            if queue.size > limit and message.may_be_lost and message.fragments == 0:
+                queue.size -= len(message.body)
+            else:
+                kept.append(message)
+        queue.messages = kept
+        if not kept:
+            del self._queues[target]
 
     def take(self, target: Target, budget: int | None) -> list[Fragment]:
         """Fragments of the next messages: at least one, then as many as fit.
@@ -69,22 +102,25 @@ class Outbox:
             budget: Bytes that the fragments may have in all, with what surrounds them; None for no limit.
         """
         queue = self._queues.get(target)
+        if queue is None:
+            return []
         taken: list[Fragment] = []
         used = 0
-        while queue:
-            message = queue[0]
+        while queue.messages:
+            message = queue.messages[0]
             room = FRAGMENT_SIZE if budget is None else min(FRAGMENT_SIZE, budget - used - ELEMENT_COST)
             if taken and room < min(FRAGMENT_SIZE, _HEADER.size + len(message.body)):
                 break
             piece = _cut(message, max(room, _HEADER.size + 1))
             taken.append(piece)
+            queue.size -= len(piece.data) - _HEADER.size
             used += len(piece.data) + ELEMENT_COST
             if not message.body:
-                queue.popleft()
+                queue.messages.popleft()
                 if message.ends_reply:
                     break
-        if not queue:
-            self._queues.pop(target, None)
+        if not queue.messages:
+            del self._queues[target]
         return taken
 
 

@@ -6,7 +6,7 @@ Called by ``protocol.psrp``. Shapes are those that real hosts were recorded send
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from psrpcore.types import ErrorCategory
 
@@ -91,30 +91,59 @@ def informational_record(kind: str, message: str) -> Complex:
     return Complex(names, notes=notes, text=message)
 
 
-def information_record(
-    message: str, *, tags: Sequence[str], source: str, user: str, computer: str, generated: dt.datetime, process_id: int
-) -> Complex:
+def merged_informational_record(kind: str, message: str) -> Complex:
+    """A Warning, Verbose or Debug record that was merged into the output."""
+    record = informational_record(kind, message)
+    return replace(record, notes={f"Write{kind}Stream": True, **record.notes})
+
+
+@dataclass(frozen=True, slots=True)
+class Information:
+    """What an InformationRecord says."""
+
+    message: str
+    tags: tuple[str, ...]
+    source: str
+    generated: dt.datetime
+    user: str
+    computer: str
+    process_id: int
+
+
+def information_record(written: Information) -> Complex:
     """An InformationRecord. Host output (tag PSHOST) carries its text as a HostInformationMessage, as Write-Host sends it."""
-    data: object = message
-    if "PSHOST" in tags:
+    return Complex(notes=_information_properties(written))
+
+
+def merged_information_record(written: Information) -> Complex:
+    """An InformationRecord that was merged into the output."""
+    return Complex(
+        ("System.Management.Automation.InformationRecord", "System.Object"),
+        adapted=_information_properties(written),
+        notes={"WriteInformationStream": True},
+        text=written.message,
+    )
+
+
+def _information_properties(written: Information) -> dict[str, object]:
+    data: object = written.message
+    if "PSHOST" in written.tags:
         data = Complex(
             ("System.Management.Automation.HostInformationMessage", "System.Object"),
-            adapted={"Message": message, "NoNewLine": False, "ForegroundColor": None, "BackgroundColor": None},
-            text=message,
+            adapted={"Message": written.message, "NoNewLine": False, "ForegroundColor": None, "BackgroundColor": None},
+            text=written.message,
         )
-    return Complex(
-        notes={
-            "MessageData": data,
-            "Source": source,
-            "TimeGenerated": generated,
-            "Tags": Complex(_STRING_LIST, items=tuple(tags)),
-            "User": user,
-            "Computer": computer,
-            "ProcessId": Scalar("U32", str(process_id)),
-            "NativeThreadId": Scalar("U32", "0"),
-            "ManagedThreadId": Scalar("U32", "0"),
-        }
-    )
+    return {
+        "MessageData": data,
+        "Source": written.source,
+        "TimeGenerated": written.generated,
+        "Tags": Complex(_STRING_LIST, items=written.tags),
+        "User": written.user,
+        "Computer": written.computer,
+        "ProcessId": Scalar("U32", str(written.process_id)),
+        "NativeThreadId": Scalar("U32", "0"),
+        "ManagedThreadId": Scalar("U32", "0"),
+    }
 
 
 def progress_record(progress: Progress) -> Complex:

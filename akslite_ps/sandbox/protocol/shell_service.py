@@ -10,13 +10,15 @@ import asyncio
 import itertools
 import logging
 import uuid
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 
 from akslite_ps.sandbox.engine import HostedDevice
 from akslite_ps.sandbox.protocol import wsman, wsman_replies
 from akslite_ps.sandbox.protocol import wsman_faults as faults
-from akslite_ps.sandbox.protocol.shells import Client, Quotas, Shell, open_runspaces
-from akslite_ps.sandbox.protocol.wsman_faults import WSManFault
+from akslite_ps.sandbox.protocol.enumerations import Enumerations
+from akslite_ps.sandbox.protocol.relayed_shell import RelayedShell, open_engine
+from akslite_ps.sandbox.protocol.shells import Quotas, Shell, open_runspaces
+from akslite_ps.sandbox.protocol.wsman_shell import Client, ShellIdentity, WSManShell
 
 _log = logging.getLogger(__name__)
 
@@ -79,8 +81,10 @@ class ShellService:
     def __init__(self, device: HostedDevice, quotas: Quotas | None = None) -> None:
         self._device = device
         self._quotas = quotas or Quotas()
-        self._shells: dict[str, Shell] = {}
+        self._shells: dict[str, WSManShell] = {}
         self._replies = ReplyCache()
+        self._enumerations = Enumerations()
+        self._under_way: Counter[str] = Counter()
         self._process_ids = itertools.count(2_404, 4)
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -103,11 +107,29 @@ class ShellService:
         known = self._replies.get(user, header.message_id)
         if known is not None:
             _log.info("%s: message %s came again; the same reply is sent", self._device.name, header.message_id)
+            self._note_sent_again(request.operation)
             return known
-        reply = await self._perform(header, request.operation, user, client)
+        self._check_operations(request.operation, user)
+        self._under_way[user] += 1
+        try:
+            reply = await self._perform(header, request.operation, user, client)
+        finally:
+            self._under_way[user] -= 1
         if header.message_id:
             self._replies.keep(user, request, reply)
         return reply
+
+    def _note_sent_again(self, operation: wsman.Operation) -> None:
+        if isinstance(operation, wsman.Receive) and (shell := self._shells.get(operation.shell_id.upper())) is not None:
+            shell.sent_again(operation.command_id)
+
+    def _check_operations(self, operation: wsman.Operation, user: str) -> None:
+        """Whether the user may have one more operation. What ends others is always let through."""
+        if isinstance(operation, wsman.Signal | wsman.Delete | wsman.Disconnect | wsman.Release):
+            return
+        commands = sum(len(shell.commands) for shell in self._shells.values() if shell.owner == user)
+        if self._under_way[user] + commands >= self._quotas.operations_per_user:
+            raise faults.too_many_operations(self._quotas.operations_per_user)
 
     async def close(self) -> None:
         """Close every shell in order."""
@@ -122,16 +144,37 @@ class ShellService:
             shell.abort()
         self._shells.clear()
         self._replies.clear()
+        self._enumerations.clear()
+
+    def put_aside(self, shell_id: str) -> None:
+        """Disconnect a shell as the device does by itself when it takes its client for gone."""
+        if (shell := self._shells.get(shell_id.upper())) is not None:
+            shell.put_aside()
+
+    def drop(self, shell_id: str) -> None:
+        """End a shell without a word to its client."""
+        if (shell := self._shells.pop(shell_id.upper(), None)) is not None:
+            shell.abort()
+            self._replies.forget(shell.shell_id)
 
     async def _perform(self, header: wsman.Header, operation: wsman.Operation, user: str, client: Client) -> bytes:
         match operation:
             case wsman.Create():
-                return wsman_replies.create_reply(header, self._create(header, operation, user, client).describe())
+                shell = await self._create(header, operation, user, client)
+                return wsman_replies.create_reply(header, shell.describe())
             case wsman.EnumerateShells():
-                own = [shell.describe() for shell in self._shells.values() if shell.owner == user]
-                return wsman_replies.enumerate_shells_reply(header, own)
+                own = [wsman_replies.shell_item(shell.describe()) for shell in self._shells.values() if shell.owner == user]
+                return self._enumerations.begin(header, user, own, operation.portion)
+            case wsman.Pull():
+                return self._enumerations.pull(header, user, operation)
+            case wsman.Release():
+                return self._enumerations.release(header, user, operation)
             case wsman.GetConfig():
-                return wsman_replies.get_config_reply(header, max_shells_per_user=self._quotas.shells_per_user)
+                return wsman_replies.get_config_reply(
+                    header,
+                    max_shells_per_user=self._quotas.shells_per_user,
+                    max_operations_per_user=self._quotas.operations_per_user,
+                )
             case wsman.Identify():
                 return wsman_replies.identify_reply(self._device.os_version)
         shell = self._find(operation.shell_id, user)
@@ -140,14 +183,14 @@ class ShellService:
                 return wsman_replies.get_shell_reply(header, shell.describe())
             case wsman.EnumerateCommands():
                 commands = [
-                    (str(command_id).upper(), "Done" if command.end_told else "Running")
+                    wsman_replies.command_item(str(command_id).upper(), "Done" if command.end_told else "Running")
                     for command_id, command in shell.commands.items()
                 ]
-                return wsman_replies.enumerate_commands_reply(header, commands)
+                return self._enumerations.begin(header, user, commands, operation.portion)
         shell.touch()
         return await self._operate(shell, header, operation, client)
 
-    async def _operate(self, shell: Shell, header: wsman.Header, operation: wsman.Operation, client: Client) -> bytes:
+    async def _operate(self, shell: WSManShell, header: wsman.Header, operation: wsman.Operation, client: Client) -> bytes:
         match operation:
             case wsman.Delete():
                 del self._shells[shell.shell_id.upper()]
@@ -155,10 +198,10 @@ class ShellService:
                 self._replies.forget(shell.shell_id)
                 return wsman_replies.empty_reply(header)
             case wsman.Disconnect():
-                shell.disconnect(operation.idle_timeout_s)
+                shell.disconnect(operation.idle_timeout_s, operation.buffer_mode)
                 return wsman_replies.empty_reply(header)
             case wsman.Reconnect():
-                shell.reconnect()
+                shell.reconnect(operation.idle_timeout_s, operation.buffer_mode)
                 return wsman_replies.empty_reply(header)
             case wsman.Connect(command_id=None):
                 return wsman_replies.connect_shell_reply(header, shell.connect(operation.data, client))
@@ -169,46 +212,51 @@ class ShellService:
                 shell.connect_command(command_id)
                 return wsman_replies.connect_command_reply(header)
             case wsman.Command():
-                return wsman_replies.command_reply(header, shell.start_command(operation.command_id, operation.data))
+                shell.confirm_sent()
+                return wsman_replies.command_reply(header, await shell.start_command(operation.command_id, operation.data))
             case wsman.Send():
-                shell.feed(operation.data)
+                shell.confirm_sent()
+                shell.feed(operation.data, operation.command_id, operation.stream)
                 return wsman_replies.send_reply(header)
             case wsman.Receive():
                 return await shell.receive(header, operation.command_id, client)
             case wsman.Signal():
+                shell.confirm_sent()
                 await shell.signal(operation.command_id, operation.code)
                 if operation.code == wsman.SIGNAL_TERMINATE:
                     self._replies.forget(shell.shell_id, operation.command_id)
                 return wsman_replies.signal_reply(header)
         raise faults.unsupported_action(header.action)
 
-    def _create(self, header: wsman.Header, operation: wsman.Create, user: str, client: Client) -> Shell:
+    async def _create(self, header: wsman.Header, operation: wsman.Create, user: str, client: Client) -> WSManShell:
         if sum(shell.owner == user for shell in self._shells.values()) >= self._quotas.shells_per_user:
             raise faults.too_many_shells(self._quotas.shells_per_user)
         shell_id = operation.shell_id or str(uuid.uuid4()).upper()
         if shell_id.upper() in self._shells:
             raise faults.shell_exists()
-        shell = Shell(
+        identity = ShellIdentity(shell_id, header.resource_uri, user, client.address, next(self._process_ids), header.to)
+        shell = self._shells[shell_id.upper()] = self._make(operation, identity)
+        try:
+            await shell.start(operation.data)
+        except BaseException:
+            self._shells.pop(shell_id.upper(), None)
+            raise
+        return shell
+
+    def _make(self, operation: wsman.Create, identity: ShellIdentity) -> WSManShell:
+        engine = open_engine(self._device, operation.configuration, identity.owner)
+        if engine is not None:
+            return RelayedShell(operation, identity, engine=engine, quotas=self._quotas, expired=self._expire)
+        return Shell(
             operation,
-            shell_id=shell_id,
-            resource_uri=header.resource_uri,
-            owner=user,
-            client_ip=client.address,
-            process_id=next(self._process_ids),
-            runspaces=open_runspaces(self._device, operation.configuration, user),
+            identity,
+            runspaces=open_runspaces(self._device, operation.configuration, identity.owner),
             device=self._device,
             quotas=self._quotas,
             expired=self._expire,
         )
-        try:
-            shell.feed(operation.data)
-        except WSManFault:
-            shell.abort()
-            raise
-        self._shells[shell_id.upper()] = shell
-        return shell
 
-    def _find(self, shell_id: str, user: str) -> Shell:
+    def _find(self, shell_id: str, user: str) -> WSManShell:
         shell = self._shells.get(shell_id.upper())
         if shell is None:
             raise faults.unknown_shell()
@@ -216,7 +264,7 @@ class ShellService:
             raise faults.access_denied()
         return shell
 
-    def _expire(self, shell: Shell) -> None:
+    def _expire(self, shell: WSManShell) -> None:
         _log.info("%s: shell %s was idle for too long and is closed", self._device.name, shell.shell_id)
         self._replies.forget(shell.shell_id)
         if self._shells.pop(shell.shell_id.upper(), None) is not None:

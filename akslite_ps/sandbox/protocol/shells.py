@@ -1,7 +1,7 @@
-"""Shells of a device: the state behind the WSMan operations, each shell a runspace pool, each command a pipeline.
+"""Shells that this program serves itself: each a runspace pool of the device, each command a pipeline.
 
-Called by ``protocol.winrm`` with parsed requests of an authenticated user. Knows no HTTP: it answers with the bytes of a SOAP
-envelope, or raises a fault.
+Called by ``protocol.shell_service``. What a shell is to WS-Management is in ``protocol.wsman_shell``; here are PSRP's events and
+what they do to the pool and its pipelines.
 """
 
 from __future__ import annotations
@@ -9,62 +9,44 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
-from akslite_ps.sandbox.engine import HostedDevice, Runspace
+from akslite_ps.sandbox import assumptions
+from akslite_ps.sandbox.engine import HostedDevice, Runspace, Sender
 from akslite_ps.sandbox.protocol import psrp_events as events
-from akslite_ps.sandbox.protocol import wsman, wsman_replies
+from akslite_ps.sandbox.protocol import wsman
 from akslite_ps.sandbox.protocol import wsman_faults as faults
-from akslite_ps.sandbox.protocol.clixml import Complex
-from akslite_ps.sandbox.protocol.pipelines import Pipeline, RunspaceSlots
-from akslite_ps.sandbox.protocol.psrp import ProtocolViolation, PsrpPool
-from akslite_ps.sandbox.protocol.psrp_outbox import Target
+from akslite_ps.sandbox.protocol.pipelines import Pipeline, Surroundings
+from akslite_ps.sandbox.protocol.pool_session import PoolSession
+from akslite_ps.sandbox.protocol.psrp import PsrpPool
+from akslite_ps.sandbox.protocol.psrp_inbox import ProtocolViolation
+from akslite_ps.sandbox.protocol.psrp_outbox import Fragment, Target
+from akslite_ps.sandbox.protocol.runspace_slots import RunspaceSlots
 from akslite_ps.sandbox.protocol.wsman_faults import WSManFault
+from akslite_ps.sandbox.protocol.wsman_shell import Client, ShellIdentity, WSManShell, command_uuid, pipeline_id_of
 
 _log = logging.getLogger(__name__)
-
-DEFAULT_IDLE_TIMEOUT_S = 7_200.0
-_NO_COMMANDS = Complex(
-    ("Selected.Microsoft.PowerShell.Commands.GenericMeasureInfo", "System.Management.Automation.PSCustomObject", "System.Object"),
-    notes={"Count": 0},
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Quotas:
-    """Limits of the WinRM service, with a real host's defaults. A command counts until the client terminates it."""
+    """Limits of the WinRM service, with a real host's defaults.
+
+    A command counts until the client terminates it, in its shell and among the operations of its user.
+    """
 
     shells_per_user: int = 2_147_483_647
     commands_per_shell: int = 1_000
+    operations_per_user: int = 1_500
 
 
-class Client(Protocol):
-    """The connection a request came on."""
-
-    @property
-    def address(self) -> str: ...
-    @property
-    def alive(self) -> bool:
-        """Whether a reply can still reach it."""
-        ...
-
-
-class ClientGone(Exception):
-    """The client's socket closed while its Receive waited; the data stays queued."""
-
-
-class Shell:
+class Shell(WSManShell):
     """One runspace pool and its pipelines.
 
     Args:
-        request: The client's wishes; its data is not taken here but by :meth:`feed`.
-        shell_id: Its id as the client spells it.
-        resource_uri: The session configuration's.
-        owner: ``COMPUTER\\user`` whose shell it is.
-        client_ip: Where the client is.
-        process_id: Of the process that hosts it on the device.
+        request: The client's wishes.
+        identity: What it is.
         runspaces: Where its pipelines run.
         device: Where it lives.
         quotas: The service's limits.
@@ -74,107 +56,120 @@ class Shell:
     def __init__(
         self,
         request: wsman.Create,
+        identity: ShellIdentity,
         *,
-        shell_id: str,
-        resource_uri: str,
-        owner: str,
-        client_ip: str,
-        process_id: int,
         runspaces: RunspaceSlots,
         device: HostedDevice,
         quotas: Quotas,
-        expired: Callable[[Shell], None],
+        expired: Callable[[WSManShell], None],
     ) -> None:
-        self.shell_id = shell_id
-        self.owner = owner
-        self.connected = True
-        self.commands: dict[uuid.UUID, Pipeline] = {}
-        self._resource_uri = resource_uri
-        self._client_ip = client_ip
-        self._process_id = process_id
-        self._name = request.name
-        self._idle_timeout_s = request.idle_timeout_s or DEFAULT_IDLE_TIMEOUT_S
+        super().__init__(request, identity, expired=expired)
+        self._commands: dict[uuid.UUID, Pipeline] = {}
         self._device = device
         self._quotas = quotas
-        self._expired = expired
         self._slots = runspaces
-        self._psrp = PsrpPool(computer=device.computer_name, user=owner, os_version=device.os_version, process_id=process_id)
-        self._receivers: dict[Target, asyncio.Future[None]] = {}
-        self._loop = asyncio.get_running_loop()
-        self._created = self._last_activity = self._loop.time()
-        self._idle_timer = self._loop.call_later(self._idle_timeout_s, self._check_idle)
-
-    def describe(self) -> wsman_replies.ShellInfo:
-        now = self._loop.time()
-        return wsman_replies.ShellInfo(
-            shell_id=self.shell_id,
-            resource_uri=self._resource_uri,
-            owner=self.owner,
-            client_ip=self._client_ip,
-            process_id=self._process_id,
-            idle_timeout_s=self._idle_timeout_s,
-            state="Connected" if self.connected else "Disconnected",
-            run_time_s=now - self._created,
-            inactive_s=now - self._last_activity,
-            name=self._name,
+        self._psrp = PsrpPool(
+            computer=device.computer_name,
+            user=self.owner,
+            os_version=device.os_version,
+            process_id=identity.process_id,
+            buffer_limit=assumptions.OUTPUT_BUFFER_BYTES,
         )
+        sender = Sender(self.owner, request.configuration, identity.client_ip, identity.connection)
+        self._pool = PoolSession(self._psrp, sender, wake=lambda: self._wake(None))
+        self._surroundings = Surroundings(self._psrp, runspaces, self._pool, device.now, host=lambda: self._pool.host)
 
-    def touch(self) -> None:
-        self._last_activity = self._loop.time()
+    @property
+    def commands(self) -> Mapping[uuid.UUID, Pipeline]:
+        return self._commands
 
     # ---- data from the client
 
-    def feed(self, data: bytes) -> None:
-        """Take PSRP bytes and do what they ask for."""
+    async def start(self, data: bytes) -> None:
+        try:
+            self.feed(data)
+        except WSManFault:
+            self.abort()
+            raise
+
+    def feed(self, data: bytes, command_id: str | None = None, stream: str = "stdin") -> None:
+        """Take PSRP bytes and do what they ask for; they say themselves whom they are for."""
         try:
             for event in self._psrp.receive(data):
                 self._act(event)
         except ProtocolViolation as violation:
             raise faults.malformed(str(violation)) from violation
 
-    def start_command(self, command_id: str | None, data: bytes) -> str:
-        """Start a pipeline; returns its id as the client spells it."""
-        if len(self.commands) >= self._quotas.commands_per_shell:
+    async def start_command(self, command_id: str | None, data: bytes) -> str:
+        if len(self._commands) >= self._quotas.commands_per_shell:
             raise faults.too_many_commands()
-        pipeline_id = _pipeline_id(command_id, data)
-        if pipeline_id in self.commands:
-            raise faults.malformed(f"the command {command_id} exists already")
-        self.commands[pipeline_id] = Pipeline(
-            pipeline_id, psrp=self._psrp, slots=self._slots, now=self._device.now, wake=lambda: self._wake(pipeline_id)
-        )
+        pipeline_id = pipeline_id_of(command_id, data)
+        if pipeline_id in self._commands:
+            raise faults.command_exists()
+        command = self._commands[pipeline_id] = Pipeline(pipeline_id, self._surroundings, wake=lambda: self._wake(pipeline_id))
         try:
             self.feed(data)
         except WSManFault:
-            del self.commands[pipeline_id]
+            command.abandon()
+            self._release(pipeline_id)
             raise
         return command_id or str(pipeline_id).upper()
 
     def _act(self, event: events.Event) -> None:
         match event:
             case events.PoolRequested():
-                self._psrp.set_limits(event.min_runspaces, event.max_runspaces)
-                self._slots.set_maximum(max(1, event.max_runspaces))
-                self._psrp.opened()
+                self._open(event)
             case events.PipelineRequested():
-                self._known(event.pipeline_id).start(event)
+                self._new(event.pipeline_id).start(event)
             case events.MetadataRequested():
-                self._known(event.pipeline_id).complete_with([_NO_COMMANDS])
+                self._new(event.pipeline_id).describe_commands(event)
             case events.InputArrived():
-                self._known(event.pipeline_id).feed(event.value)
+                self._take_input(event)
             case events.InputEnded():
                 self._known(event.pipeline_id).end_input()
             case events.HostAnswered():
-                if not any(command.answer(event.call_id, event.value, event.error) for command in self.commands.values()):
-                    _log.info("%s: an answer to call %s, which nobody waits for", self.shell_id, event.call_id)
+                self._take_answer(event)
             case events.AvailabilityRequested():
                 self._psrp.answer_availability(event.call_id, self._slots.available)
             case events.LimitRequested():
                 self._psrp.answer_availability(event.call_id, self._set_limit(event))
             case events.ResetRequested():
-                self._psrp.answer_availability(event.call_id, self._slots.reset())
-            case events.ConnectRequested():
-                raise faults.malformed("a shell is connected to by Connect, not by stream data")
+                # PowerShell resets the one runspace of a pool, and no other.
+                self._psrp.answer_availability(event.call_id, self._slots.maximum == 1 and self._slots.reset())
+            case _:
+                raise faults.malformed(f"a {type(event).__name__} is not stream data")
         self._wake(None)
+
+    def _open(self, requested: events.PoolRequested) -> None:
+        if not 1 <= requested.min_runspaces <= requested.max_runspaces:
+            raise faults.malformed(f"{requested.min_runspaces} to {requested.max_runspaces} runspaces are no limits of a pool")
+        self._psrp.set_limits(requested.min_runspaces, requested.max_runspaces)
+        self._slots.set_maximum(requested.max_runspaces)
+        self._pool.opened_by(requested.host, requested.application_arguments)
+        self._psrp.opened()
+
+    def _new(self, pipeline_id: uuid.UUID) -> Pipeline:
+        command = self._known(pipeline_id)
+        if command.started:
+            raise faults.malformed(f"the pipeline {pipeline_id} has been created already")
+        return command
+
+    def _take_input(self, arrived: events.InputArrived) -> None:
+        command = self._known(arrived.pipeline_id)
+        if command.done:
+            # It may have failed, or not have wanted so much, while the client went on sending.
+            return
+        try:
+            command.feed(arrived.value, arrived.size)
+        except ValueError as refused:
+            raise faults.malformed(str(refused)) from None
+
+    def _take_answer(self, answered: events.HostAnswered) -> None:
+        asked: Pipeline | PoolSession | None = self._pool
+        if answered.pipeline_id is not None:
+            asked = self._commands.get(answered.pipeline_id)
+        if asked is None or not asked.answer(answered.call_id, answered.value, answered.error):
+            _log.info("%s: an answer to call %s, which nobody waits for", self.shell_id, answered.call_id)
 
     def _set_limit(self, event: events.LimitRequested) -> bool:
         minimum, maximum = self._psrp.min_runspaces, self._psrp.max_runspaces
@@ -189,75 +184,33 @@ class Shell:
         return True
 
     def _known(self, pipeline_id: uuid.UUID) -> Pipeline:
-        command = self.commands.get(pipeline_id)
+        command = self._commands.get(pipeline_id)
         if command is None:
             raise faults.unknown_command()
         return command
 
     # ---- data to the client
 
-    async def receive(self, header: wsman.Header, command_id: str | None, client: Client) -> bytes:
-        """Wait for output and build the reply.
+    def _pending(self, target: Target) -> bool:
+        return self._psrp.pending(target)
 
-        Raises:
-            WSManFault: Nothing came in time, the command is unknown or has told its end, or the shell is closed.
-            ClientGone: The client cannot be reached any more; nothing was taken from the queue.
-        """
-        target = _uuid(command_id) if command_id else None
-        command = self._known(target) if target else None
-        if command is not None and command.end_told:
-            raise faults.unknown_command()
-        self._refuse_receiver(target, faults.operation_aborted())
-        deadline = self._loop.time() + header.timeout_s
-        try:
-            while not self._psrp.pending(target):
-                waiter = self._receivers[target] = self._loop.create_future()
-                try:
-                    async with asyncio.timeout_at(deadline):
-                        await waiter
-                except TimeoutError:
-                    raise faults.operation_timed_out() from None
-                finally:
-                    if self._receivers.get(target) is waiter:
-                        del self._receivers[target]
-        finally:
-            self.touch()
-        if not client.alive:
-            raise ClientGone
-        return self._collect(header, target, command_id, command)
+    def _take(self, target: Target, budget: int) -> list[Fragment]:
+        taken = self._psrp.take(target, budget)
+        command = self._commands.get(target) if target is not None else None
+        if command is not None:
+            command.look_at_room()
+        return taken
 
-    def _collect(self, header: wsman.Header, target: Target, command_id: str | None, command: Pipeline | None) -> bytes:
-        size = min(header.max_envelope_size, wsman.SERVER_ENVELOPE_SIZE)
-        budget = (size - wsman_replies.envelope_overhead(command_id)) * 3 // 4
-        fragments = self._psrp.take(target, budget)
-        state = None
-        if command is not None and command.done and not self._psrp.pending(target):
-            command.end_told = True
-            state = "Done"
-        elif any(fragment.awaits_answer for fragment in fragments):
-            state = "Pending"
-        return wsman_replies.receive_reply(header, command_id, [fragment.data for fragment in fragments], state=state)
-
-    def _wake(self, target: Target) -> None:
-        waiter = self._receivers.get(target)
-        if waiter is not None and not waiter.done() and self._psrp.pending(target):
-            waiter.set_result(None)
-
-    def _refuse_receiver(self, target: Target, fault: WSManFault) -> None:
-        waiter = self._receivers.pop(target, None)
-        if waiter is not None and not waiter.done():
-            waiter.set_exception(fault)
-
-    def _refuse_all_receivers(self, fault: Callable[[], WSManFault]) -> None:
-        for target in list(self._receivers):
-            self._refuse_receiver(target, fault())
+    def _follow_connection(self) -> None:
+        self._psrp.overflow = "drop" if not self.connected and self.buffer_mode == "Drop" else "hold"
+        for command in self._commands.values():
+            command.look_at_room()
 
     # ---- control
 
     async def signal(self, command_id: str, code: str) -> None:
-        """Stop or release a command. A signal to a command that is not there is accepted (recorded)."""
-        pipeline_id = _uuid(command_id)
-        command = self.commands.get(pipeline_id)
+        pipeline_id = command_uuid(command_id)
+        command = self._commands.get(pipeline_id)
         if command is None:
             return
         if code in wsman.SIGNALS_STOP:
@@ -266,38 +219,25 @@ class Shell:
             if not command.done:
                 await command.stop()
             command.abandon()
-            self.commands.pop(pipeline_id, None)
-            self._psrp.forget(pipeline_id)
+            self._release(pipeline_id)
             self._refuse_receiver(pipeline_id, faults.operation_aborted())
         else:
             raise faults.malformed(f"{code} is not a signal")
 
-    def disconnect(self, idle_timeout_s: float | None) -> None:
-        if idle_timeout_s:
-            self._idle_timeout_s = idle_timeout_s
-            self._check_idle()
-        self.connected = False
-        self._refuse_all_receivers(faults.stream_disconnected)
-
-    def reconnect(self) -> None:
-        self.connected = True
+    def _release(self, pipeline_id: uuid.UUID) -> None:
+        self._commands.pop(pipeline_id, None)
+        self._psrp.forget(pipeline_id)
+        self._forget_sent(pipeline_id)
 
     def connect(self, data: bytes, client: Client) -> bytes:
-        """A new client takes over; returns the PSRP bytes of the answer."""
         try:
             answer = self._psrp.connect(data)
         except ProtocolViolation as violation:
             raise faults.malformed(str(violation)) from violation
-        self._refuse_all_receivers(faults.stream_disconnected)
-        self.connected = True
-        self._client_ip = client.address
+        self._taken_over(client)
         return answer
 
-    def connect_command(self, command_id: str) -> None:
-        self._known(_uuid(command_id))
-
     async def close(self) -> None:
-        """Stop every pipeline and release the runspaces."""
         commands = self._end()
         await asyncio.gather(*(command.stop() for command in commands))
         for command in commands:
@@ -305,47 +245,16 @@ class Shell:
         self._slots.close()
 
     def abort(self) -> None:
-        """Forget everything at once, as when the machine goes down."""
         for command in self._end():
             command.abandon()
         self._slots.close()
 
     def _end(self) -> list[Pipeline]:
-        self._idle_timer.cancel()
-        self._refuse_all_receivers(faults.operation_aborted)
-        commands = list(self.commands.values())
-        self.commands.clear()
+        self._stop_waiting()
+        self._pool.close()
+        commands = list(self._commands.values())
+        self._commands.clear()
         return commands
-
-    def _check_idle(self) -> None:
-        self._idle_timer.cancel()
-        if self._receivers:
-            self.touch()
-        left = self._last_activity + self._idle_timeout_s - self._loop.time()
-        if left <= 0:
-            self._expired(self)
-        else:
-            self._idle_timer = self._loop.call_later(left, self._check_idle)
-
-
-def _uuid(text: str) -> uuid.UUID:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        raise faults.unknown_command() from None
-
-
-def _pipeline_id(command_id: str | None, data: bytes) -> uuid.UUID:
-    """The command's id: the client's, or else that in the first fragment's message header."""
-    if command_id:
-        try:
-            return uuid.UUID(command_id)
-        except ValueError:
-            raise faults.malformed(f"{command_id!r} is not a command id") from None
-    raw = data[45:61]
-    if len(raw) != 16:
-        raise faults.malformed("the command has no id")
-    return uuid.UUID(bytes_le=raw)
 
 
 def open_runspaces(device: HostedDevice, configuration: str, user: str) -> RunspaceSlots:

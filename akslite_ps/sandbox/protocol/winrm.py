@@ -7,48 +7,36 @@ size limits and status codes are here; what a request means is not. Costs no thr
 from __future__ import annotations
 
 import asyncio
-import hashlib
+import contextlib
 import ipaddress
 import logging
 import os
 import socket
-import ssl
-import struct
-import tempfile
 import weakref
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from typing import Literal
 
 from aiohttp import web
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from multidict import CIMultiDict
-from spnego.channel_bindings import GssChannelBindings
 
 from akslite_ps.sandbox.engine import HostedDevice
 from akslite_ps.sandbox.protocol import wsman, wsman_replies
-from akslite_ps.sandbox.protocol.authentication import (
-    ENCRYPTED_CONTENT_TYPE,
-    NTLM_ACCOUNTS,
-    ConnectionSecurity,
-    DecryptionFailed,
-    LogonFailed,
-)
+from akslite_ps.sandbox.protocol.authentication import ConnectionSecurity, LogonRefused
+from akslite_ps.sandbox.protocol.disturbances import ConnectionCut, Disturbance, RequestDropped, reset
+from akslite_ps.sandbox.protocol.message_encryption import DecryptionFailed
 from akslite_ps.sandbox.protocol.shell_service import ShellService
-from akslite_ps.sandbox.protocol.shells import ClientGone, Quotas
+from akslite_ps.sandbox.protocol.shells import Quotas
+from akslite_ps.sandbox.protocol.tls_listener import TlsAcceptor, tls_of
 from akslite_ps.sandbox.protocol.wsman_faults import WSManFault, access_denied, internal_error
+from akslite_ps.sandbox.protocol.wsman_shell import ClientGone
 
 _log = logging.getLogger(__name__)
 
 _PATH = "/wsman"
 _SOAP = "application/soap+xml;charset=UTF-8"
 _KEEP_ALIVE_S = 3_600.0
-_HANDSHAKE_LIMIT_S = 20.0
 _BACKLOG = 64
-_ACCEPT_PAUSE_S = 0.1
 _ABORT_LIMIT_S = 0.05
 _STOP_LIMIT_S = 1.0
-_RESET_ON_CLOSE = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 
 
 class WinRMListener:
@@ -65,10 +53,11 @@ class WinRMListener:
         self._device = device
         self._shells = ShellService(device, quotas)
         self._http: asyncio.Server | None = None
-        self._https: _TlsAcceptor | None = None
+        self._https: TlsAcceptor | None = None
         self._web: web.Server | None = None
         self._security: weakref.WeakKeyDictionary[asyncio.BaseTransport, ConnectionSecurity] = weakref.WeakKeyDictionary()
-        self._bindings: GssChannelBindings | None = None
+        self._heard = asyncio.Event()
+        self._heard.set()
 
     async def start(self) -> None:
         """Listen on the device's address; ports that the system chose before are used again.
@@ -78,25 +67,66 @@ class WinRMListener:
             OSError: The address or a port is taken.
             RuntimeError: It listens already.
         """
-        if self._http is not None:
+        if self._web is not None:
             raise RuntimeError(f"{self._device.name}: the WinRM listener is started already")
         if ipaddress.ip_address(self._device.address) not in ipaddress.ip_network("127.0.0.0/8"):
             raise ValueError(
                 f"{self._device.name}: {self._device.address} is not in 127.0.0.0/8; a simulated device listens nowhere else"
             )
-        loop = asyncio.get_running_loop()
         self._web = web.Server(self._serve, access_log=None, keepalive_timeout=_KEEP_ALIVE_S)
+        try:
+            await self._open_ports(self._web)
+        except BaseException:
+            self._web = None
+            raise
+
+    async def _open_ports(self, server: web.Server) -> None:
         plain, secure = _bind(self._device.address, self.http_port), None
         try:
             secure = _bind(self._device.address, self.https_port)
-            self._http = await loop.create_server(self._web, sock=plain)
+            self._http = await asyncio.get_running_loop().create_server(server, sock=plain)
         except BaseException:
             plain.close()
             if secure is not None:
                 secure.close()
             raise
-        self._https = _TlsAcceptor(secure, self._web, self._make_tls_context)
+        self._https = TlsAcceptor(secure, server, self._device, self._heard)
         self.http_port, self.https_port = plain.getsockname()[1], secure.getsockname()[1]
+
+    async def _close_ports(self) -> None:
+        http, https = self._http, self._https
+        self._http = self._https = None
+        if http is not None:
+            http.close()
+        if https is not None:
+            await https.close()
+
+    async def follow_network(self, away: Literal["refused", "silent"] | None) -> None:
+        """Be in the network, or away from it; shells and what runs in them go on.
+
+        Args:
+            away: ``refused``: connections are reset and new ones refused. ``silent``: they stay, and nothing comes through
+                until the network is back. None: back again.
+
+        Raises:
+            OSError: A port was taken meanwhile.
+        """
+        if self._web is None:
+            return
+        if away == "refused":
+            await self._close_ports()
+            self.cut()
+        elif self._http is None:
+            await self._open_ports(self._web)
+        if away == "silent":
+            self._heard.clear()
+        else:
+            self._heard.set()
+
+    def cut(self) -> None:
+        """Reset every connection; shells go on."""
+        if self._web is not None:
+            reset(_transports(self._web))
 
     async def stop(self, *, abort: bool = False) -> None:
         """Stop listening.
@@ -104,42 +134,43 @@ class WinRMListener:
         Args:
             abort: The machine went down: reset every connection and forget all shells without a word to anybody.
         """
-        if self._http is None or self._https is None or self._web is None:
+        if self._web is None:
             return
-        http, https, server = self._http, self._https, self._web
-        self._http = self._https = self._web = None
-        http.close()
-        await https.close()
-        transports = [connection.transport for connection in server.connections if connection.transport is not None]
+        server, self._web = self._web, None
+        await self._close_ports()
+        transports = _transports(server)
         if abort:
             self._shells.abort()
-            _reset(transports)
+            reset(transports)
         else:
             await self._shells.close()
         server.pre_shutdown()
         await server.shutdown(timeout=_ABORT_LIMIT_S if abort else _STOP_LIMIT_S)
         for transport in transports:
-            # TLS would wait for the client's farewell.
-            if not transport.get_write_buffer_size():
-                transport.abort()
+            # TLS would wait for the client's farewell. A TLS transport that is lost already has nothing left to be asked.
+            with contextlib.suppress(AttributeError):
+                if not transport.get_write_buffer_size():
+                    transport.abort()
         await asyncio.sleep(0)
-        NTLM_ACCOUNTS.forget(self._device)
-
-    def _make_tls_context(self) -> ssl.SSLContext:
-        certificate, key = self._device.server_certificate()
-        digest = hashlib.sha256(x509.load_pem_x509_certificate(certificate).public_bytes(Encoding.DER)).digest()
-        self._bindings = GssChannelBindings(application_data=b"tls-server-end-point:" + digest)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        with tempfile.TemporaryDirectory(prefix="akslite-sandbox-") as directory:
-            path = Path(directory, "listener.pem")
-            path.touch(mode=0o600)
-            path.write_bytes(certificate + b"\n" + key)
-            context.load_cert_chain(path)
-        return context
 
     # ---- one request
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        client = _HttpClient(request)
+        await self._heard.wait()
+        if not client.alive:
+            return web.Response(status=400)
+        disturbance = Disturbance(self._device, self._shells, request)
+        try:
+            response = await self._respond(request, disturbance)
+            await self._heard.wait()
+            return await disturbance.send(response)
+        except (ClientGone, ConnectionCut):
+            return web.Response(status=400)
+        except RequestDropped as dropped:
+            return web.Response(status=dropped.status)
+
+    async def _respond(self, request: web.BaseRequest, disturbance: Disturbance) -> web.Response:
         if request.rel_url.path.rstrip("/").lower() != _PATH:
             return web.Response(status=404)
         if request.method != "POST":
@@ -156,11 +187,13 @@ class WinRMListener:
         headers: CIMultiDict[str] = CIMultiDict()
         authorization = request.headers.get("Authorization")
         if authorization is not None:
+            if not body:
+                disturbance.before_work(None)
             try:
                 accepted = security.authorize(authorization)
-            except LogonFailed as failure:
-                _log.info("%s: log-on refused: %s", self._device.name, failure)
-                return self._unauthorized(security)
+            except LogonRefused as refused:
+                _log.info("%s: log-on refused: %s", self._device.name, refused)
+                return self._unauthorized(security, refused)
             if accepted.token is not None:
                 headers["WWW-Authenticate"] = accepted.token
             if accepted.user is None:
@@ -172,32 +205,30 @@ class WinRMListener:
         assert security.user is not None
         if not body:
             return web.Response(status=200, headers=headers)
-        return await self._answer(request, security, body, encrypted=encrypted, headers=headers)
-
-    async def _answer(
-        self, request: web.BaseRequest, security: ConnectionSecurity, body: bytes, *, encrypted: bool, headers: CIMultiDict[str]
-    ) -> web.Response:
         if encrypted:
             try:
-                envelope = security.decrypt(body)
+                body = security.decrypt(body)
             except DecryptionFailed as failure:
                 _log.info("%s: a message cannot be decrypted: %s", self._device.name, failure)
                 return web.Response(status=400)
-        else:
-            envelope = body
-        if len(envelope) > wsman.SERVER_ENVELOPE_SIZE:
+        if len(body) > wsman.SERVER_ENVELOPE_SIZE:
             return web.Response(status=413, headers=headers)
-        try:
-            status, reply = await self._reply(request, security, envelope, confidential=encrypted or security.over_tls)
-        except ClientGone:
-            return web.Response(status=400)
+        confidential = encrypted or security.over_tls
+        status, reply = await self._reply(request, security, body, disturbance, confidential=confidential)
+        headers["Content-Type"] = _SOAP
         if encrypted:
-            reply = security.encrypt(reply)
-        headers["Content-Type"] = ENCRYPTED_CONTENT_TYPE if encrypted else _SOAP
+            sealed = security.encrypt(reply)
+            headers["Content-Type"], reply = sealed.content_type, sealed.body
         return web.Response(status=status, body=reply, headers=headers)
 
     async def _reply(
-        self, request: web.BaseRequest, security: ConnectionSecurity, envelope: bytes, *, confidential: bool
+        self,
+        request: web.BaseRequest,
+        security: ConnectionSecurity,
+        envelope: bytes,
+        disturbance: Disturbance,
+        *,
+        confidential: bool,
     ) -> tuple[int, bytes]:
         header = wsman.Header(message_id="")
         try:
@@ -207,12 +238,13 @@ class WinRMListener:
                 # AllowUnencrypted is false on a device, as it is by default on Windows.
                 raise access_denied()
             assert security.user is not None
+            disturbance.before_work(parsed.operation)
             return 200, await self._shells.handle(parsed, security.user, _HttpClient(request))
         except wsman.RefusedRequest as refused:
             return 500, wsman_replies.fault_reply(refused.header, refused.fault, self._device.computer_name)
         except WSManFault as fault:
             return 500, wsman_replies.fault_reply(header, fault, self._device.computer_name)
-        except ClientGone:
+        except (ClientGone, ConnectionCut, RequestDropped):
             raise
         except Exception:  # noqa: BLE001 - the client is owed an answer
             _log.exception("%s: a request failed", self._device.name)
@@ -221,19 +253,19 @@ class WinRMListener:
     def _security_of(self, transport: asyncio.BaseTransport) -> ConnectionSecurity:
         security = self._security.get(transport)
         if security is None:
-            over_tls = transport.get_extra_info("sslcontext") is not None
-            security = self._security[transport] = ConnectionSecurity(self._device, self._bindings if over_tls else None)
+            security = self._security[transport] = ConnectionSecurity(self._device, tls_of(transport))
         return security
 
-    def _unauthorized(self, security: ConnectionSecurity) -> web.Response:
+    def _unauthorized(self, security: ConnectionSecurity, refused: LogonRefused | None = None) -> web.Response:
         headers: CIMultiDict[str] = CIMultiDict()
-        for challenge in security.challenges():
+        last_word = refused.token if refused is not None else None
+        for challenge in (last_word,) if last_word else security.challenges():
             headers.add("WWW-Authenticate", challenge)
-        return web.Response(status=401, headers=headers)
+        return web.Response(status=refused.status if refused is not None else 401, headers=headers)
 
 
 class _HttpClient:
-    """``shells.Client`` for the connection of an HTTP request."""
+    """``wsman_shell.Client`` for the connection of an HTTP request."""
 
     def __init__(self, request: web.BaseRequest) -> None:
         self._request = request
@@ -243,56 +275,6 @@ class _HttpClient:
     def alive(self) -> bool:
         transport = self._request.transport
         return transport is not None and not transport.is_closing()
-
-
-class _TlsAcceptor:
-    """Accepts TLS connections; the certificate is asked for when the first client comes.
-
-    Args:
-        listener: A listening socket.
-        server: Makes the protocol of each connection.
-        make_context: Makes the TLS context, once.
-    """
-
-    def __init__(self, listener: socket.socket, server: web.Server, make_context: Callable[[], ssl.SSLContext]) -> None:
-        self._listener = listener
-        self._server = server
-        self._make_context = make_context
-        self._context: ssl.SSLContext | None = None
-        self._handshakes: set[asyncio.Task[None]] = set()
-        self._accepting = asyncio.get_running_loop().create_task(self._accept())
-
-    async def close(self) -> None:
-        tasks = (self._accepting, *self._handshakes)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self._listener.close()
-
-    async def _accept(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                connection, _ = await loop.sock_accept(self._listener)
-            except OSError as error:
-                _log.warning("a TLS connection cannot be accepted: %s", error)
-                await asyncio.sleep(_ACCEPT_PAUSE_S)
-                continue
-            handshake = loop.create_task(self._greet(connection))
-            self._handshakes.add(handshake)
-            handshake.add_done_callback(self._handshakes.discard)
-
-    async def _greet(self, connection: socket.socket) -> None:
-        connection.setblocking(False)
-        try:
-            if self._context is None:
-                self._context = self._make_context()
-            await asyncio.get_running_loop().connect_accepted_socket(
-                self._server, connection, ssl=self._context, ssl_handshake_timeout=_HANDSHAKE_LIMIT_S
-            )
-        except (OSError, ssl.SSLError) as error:
-            _log.info("a TLS handshake failed: %s", error)
-            connection.close()
 
 
 def _bind(address: str, port: int) -> socket.socket:
@@ -309,9 +291,5 @@ def _bind(address: str, port: int) -> socket.socket:
     return listener
 
 
-def _reset(transports: Sequence[asyncio.Transport]) -> None:
-    for transport in transports:
-        opened = transport.get_extra_info("socket")
-        if opened is not None and not transport.is_closing():
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-        transport.abort()
+def _transports(server: web.Server) -> list[asyncio.Transport]:
+    return [connection.transport for connection in server.connections if connection.transport is not None]

@@ -9,11 +9,13 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Literal, cast
 
 from lxml import etree
 
 from akslite_ps.sandbox.protocol import wsman_faults as faults
+from akslite_ps.sandbox.protocol import xml_input
 from akslite_ps.sandbox.protocol.wsman_faults import WSManFault
 
 NAMESPACES = {
@@ -32,11 +34,21 @@ SHELL_URI = NAMESPACES["rsp"]
 _ENUMERATION = NAMESPACES["n"]
 _POWERSHELL = NAMESPACES["pwsh"] + "/"
 CONFIG_URI = "http://schemas.microsoft.com/wbem/wsman/1/config"
-_DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
+_DURATION = re.compile(
+    r"P(?=.)(?:([0-9]{1,9})D)?(?:T(?=.)(?:([0-9]{1,9})H)?(?:([0-9]{1,9})M)?(?:([0-9]{1,12}(?:\.[0-9]{1,9})?)S)?)?"
+)
 
+BufferMode = Literal["Block", "Drop"]
+"""What becomes of output while the shell is disconnected and the buffer is full: its command waits, or the oldest goes."""
 DEFAULT_ENVELOPE_SIZE = 153_600
+LEAST_ENVELOPE_SIZE = 8_192
+"""Of DSP0226; no client may ask for less."""
 SERVER_ENVELOPE_SIZE = 512_000
 DEFAULT_TIMEOUT_S = 60.0
+LONGEST_IDLE_TIMEOUT_S = 2_147_483.647
+_UNDERSTOOD = {NAMESPACES[prefix] for prefix in ("a", "w", "p", "rsp")}
+_NUMBER_DIGITS = 18
+_WHITESPACE = re.compile(r"[ \t\r\n]+")
 SIGNAL_TERMINATE = f"{SHELL_URI}/signal/Terminate"
 SIGNALS_STOP = ("powershell/signal/ctrl_c", f"{SHELL_URI}/signal/ctrl_c", f"{SHELL_URI}/signal/ctrl_break")
 
@@ -50,6 +62,7 @@ class Create:
     data: bytes
     idle_timeout_s: float | None = None
     name: str | None = None
+    buffer_mode: BufferMode | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +114,7 @@ class Disconnect:
 
     shell_id: str
     idle_timeout_s: float | None = None
+    buffer_mode: BufferMode | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +122,8 @@ class Reconnect:
     """The same client comes back to a shell."""
 
     shell_id: str
+    idle_timeout_s: float | None = None
+    buffer_mode: BufferMode | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +136,17 @@ class Connect:
 
 
 @dataclass(frozen=True, slots=True)
+class Portion:
+    """How much of a list a reply may hold: so many elements, None for as many as its size allows."""
+
+    elements: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class EnumerateShells:
-    """List the user's shells."""
+    """List the user's shells; ``portion`` is None where the reply only names the list, for Pull."""
+
+    portion: Portion | None = Portion()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +154,22 @@ class EnumerateCommands:
     """List the commands of a shell."""
 
     shell_id: str
+    portion: Portion | None = Portion()
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """The next portion of a list."""
+
+    context: str
+    portion: Portion
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """No more of a list is wanted."""
+
+    context: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +201,8 @@ Operation = (
     | Connect
     | EnumerateShells
     | EnumerateCommands
+    | Pull
+    | Release
     | GetShell
     | GetConfig
     | Identify
@@ -219,18 +262,19 @@ def parse_request(data: bytes) -> Request:
         if body.find("wsmid:Identify", NAMESPACES) is not None:
             return Request(header, Identify())
         header = _read_header(envelope)
+        _must_be_understood(envelope)
+        header = _read_wishes(header, envelope)
         return Request(header, _read_operation(header, body))
     except WSManFault as fault:
         raise RefusedRequest(fault, header) from fault
 
 
 def _parse_xml(data: bytes) -> etree._Element:
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True)
     try:
-        root = etree.fromstring(data, parser)
-    except etree.XMLSyntaxError as error:
-        raise faults.malformed(f"the request is not well-formed XML: {error}") from error
-    if root.getroottree().docinfo.internalDTD is not None or root.tag != f"{{{NAMESPACES['s']}}}Envelope":
+        root = xml_input.parse(data)
+    except xml_input.NotReadable as error:
+        raise faults.malformed(f"the request cannot be read: {error}") from error
+    if root.tag != f"{{{NAMESPACES['s']}}}Envelope":
         raise faults.malformed("the request is not a SOAP 1.2 envelope")
     return root
 
@@ -239,22 +283,40 @@ def _read_header(envelope: etree._Element) -> Header:
     def text(path: str) -> str:
         return (envelope.findtext(f"s:Header/{path}", default="", namespaces=NAMESPACES) or "").strip()
 
+    message_id = text("a:MessageID")
+    if not message_id:
+        raise faults.malformed("the header has no MessageID")
     selectors = {
         str(element.get("Name", "")): (element.text or "").strip()
         for element in envelope.iterfind("s:Header/w:SelectorSet/w:Selector", NAMESPACES)
     }
-    header = Header(
-        message_id=text("a:MessageID"),
+    return Header(
+        message_id=message_id,
         action=text("a:Action"),
         to=text("a:To"),
         resource_uri=text("w:ResourceURI"),
-        max_envelope_size=_whole_number(text("w:MaxEnvelopeSize"), DEFAULT_ENVELOPE_SIZE),
-        timeout_s=_seconds(text("w:OperationTimeout")) or DEFAULT_TIMEOUT_S,
         selectors=selectors,
     )
-    if not header.message_id:
-        raise faults.malformed("the header has no MessageID")
-    return header
+
+
+def _read_wishes(header: Header, envelope: etree._Element) -> Header:
+    """The header with what the client wishes of the reply."""
+    size = envelope.findtext("s:Header/w:MaxEnvelopeSize", default="", namespaces=NAMESPACES)
+    timeout = (envelope.findtext("s:Header/w:OperationTimeout", default="", namespaces=NAMESPACES) or "").strip()
+    header = replace(header, max_envelope_size=_whole_number((size or "").strip(), DEFAULT_ENVELOPE_SIZE))
+    if header.max_envelope_size < LEAST_ENVELOPE_SIZE:
+        raise faults.envelope_too_small(LEAST_ENVELOPE_SIZE)
+    try:
+        return replace(header, timeout_s=_seconds(timeout) or DEFAULT_TIMEOUT_S)
+    except WSManFault:
+        raise faults.invalid_timeout(timeout) from None
+
+
+def _must_be_understood(envelope: etree._Element) -> None:
+    for block in envelope.iterfind("s:Header/*", NAMESPACES):
+        name = etree.QName(block)
+        if block.get(f"{{{NAMESPACES['s']}}}mustUnderstand") in {"true", "1"} and name.namespace not in _UNDERSTOOD:
+            raise faults.not_understood(name.localname)
 
 
 def _read_operation(header: Header, body: etree._Element) -> Operation:
@@ -268,6 +330,10 @@ def _read_operation(header: Header, body: etree._Element) -> Operation:
             return _read_get(header)
         case (enumeration, "Enumerate") if enumeration == _ENUMERATION:
             return _read_enumerate(header, body)
+        case (enumeration, "Pull") if enumeration == _ENUMERATION:
+            return Pull(_context(body, "n:Pull"), _portion(_child(body, "n:Pull"), "n:MaxElements"))
+        case (enumeration, "Release") if enumeration == _ENUMERATION:
+            return Release(_context(body, "n:Release"))
         case (shell, _) if shell == SHELL_URI:
             return _read_shell_operation(header, verb, body)
     raise faults.unsupported_action(header.action)
@@ -281,8 +347,9 @@ def _read_create(header: Header, body: etree._Element) -> Create:
         shell_id=shell.get("ShellId"),
         configuration=header.resource_uri.removeprefix(_POWERSHELL),
         data=_decoded(shell.findtext("pwsh:creationXml", namespaces=NAMESPACES)),
-        idle_timeout_s=_seconds(shell.findtext("rsp:IdleTimeOut", default="", namespaces=NAMESPACES) or ""),
+        idle_timeout_s=_idle_timeout(shell),
         name=shell.get("Name") or shell.findtext("rsp:Name", namespaces=NAMESPACES),
+        buffer_mode=_buffer_mode(shell),
     )
 
 
@@ -295,11 +362,14 @@ def _read_get(header: Header) -> GetShell | GetConfig:
 
 
 def _read_enumerate(header: Header, body: etree._Element) -> EnumerateShells | EnumerateCommands:
+    enumerate_ = _child(body, "n:Enumerate")
+    optimized = enumerate_.find("w:OptimizeEnumeration", NAMESPACES) is not None
+    portion = _portion(enumerate_, "w:MaxElements") if optimized else None
     if header.resource_uri == SHELL_URI:
-        return EnumerateShells()
+        return EnumerateShells(portion)
     if header.resource_uri == f"{SHELL_URI}/Command":
-        selector = body.find("n:Enumerate/w:Filter/w:SelectorSet/w:Selector[@Name='ShellId']", NAMESPACES)
-        return EnumerateCommands((selector.text or "").strip() if selector is not None else _shell_id(header))
+        selector = enumerate_.find("w:Filter/w:SelectorSet/w:Selector[@Name='ShellId']", NAMESPACES)
+        return EnumerateCommands((selector.text or "").strip() if selector is not None else _shell_id(header), portion)
     raise faults.unknown_resource(header.resource_uri)
 
 
@@ -320,10 +390,11 @@ def _read_shell_operation(header: Header, verb: str, body: etree._Element) -> Op
             code = signal.findtext("rsp:Code", default="", namespaces=NAMESPACES) or ""
             return Signal(shell_id, str(signal.get("CommandId", "")), code.strip())
         case "Disconnect":
-            idle = body.findtext("rsp:Disconnect/rsp:IdleTimeOut", default="", namespaces=NAMESPACES) or ""
-            return Disconnect(shell_id, _seconds(idle))
+            leaving = _child(body, "rsp:Disconnect")
+            return Disconnect(shell_id, _idle_timeout(leaving), _buffer_mode(leaving))
         case "Reconnect":
-            return Reconnect(shell_id)
+            back = body.find("rsp:Reconnect", NAMESPACES)
+            return Reconnect(shell_id) if back is None else Reconnect(shell_id, _idle_timeout(back), _buffer_mode(back))
         case "Connect":
             connect = _child(body, "rsp:Connect")
             data = _decoded(connect.findtext("pwsh:connectXml", namespaces=NAMESPACES))
@@ -345,9 +416,32 @@ def _shell_id(header: Header) -> str:
     return shell_id
 
 
+def _context(body: etree._Element, parent: str) -> str:
+    return (_child(body, f"{parent}/n:EnumerationContext").text or "").strip()
+
+
+def _portion(parent: etree._Element, path: str) -> Portion:
+    elements = _whole_number((parent.findtext(path, default="", namespaces=NAMESPACES) or "").strip(), 0)
+    return Portion(elements or None)
+
+
+def _idle_timeout(parent: etree._Element) -> float | None:
+    seconds = _seconds((parent.findtext("rsp:IdleTimeOut", default="", namespaces=NAMESPACES) or "").strip())
+    if seconds is not None and seconds > LONGEST_IDLE_TIMEOUT_S:
+        raise faults.idle_timeout_out_of_bounds(LONGEST_IDLE_TIMEOUT_S)
+    return seconds
+
+
+def _buffer_mode(parent: etree._Element) -> BufferMode | None:
+    mode = (parent.findtext("rsp:BufferMode", default="", namespaces=NAMESPACES) or "").strip()
+    if mode not in {"", "Block", "Drop"}:
+        raise faults.malformed(f"{mode!r} is not a buffer mode")
+    return cast(BufferMode, mode) if mode else None
+
+
 def _decoded(text: str | None) -> bytes:
     try:
-        return base64.b64decode(text or "", validate=False)
+        return base64.b64decode(_WHITESPACE.sub("", text or ""), validate=True)
     except binascii.Error as error:
         raise faults.malformed(f"stream data is not base64: {error}") from error
 
@@ -355,8 +449,8 @@ def _decoded(text: str | None) -> bytes:
 def _whole_number(text: str, default: int) -> int:
     if not text:
         return default
-    if not text.isascii() or not text.isdigit():
-        raise faults.malformed(f"{text!r} is not a whole number")
+    if not text.isascii() or not text.isdigit() or len(text) > _NUMBER_DIGITS:
+        raise faults.malformed(f"{text[:40]!r} is not a whole number")
     return int(text)
 
 
@@ -365,6 +459,6 @@ def _seconds(text: str) -> float | None:
         return None
     match = _DURATION.fullmatch(text)
     if match is None:
-        raise faults.malformed(f"{text!r} is not a duration")
+        raise faults.malformed(f"{text[:40]!r} is not a duration")
     days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
     return days * 86_400 + hours * 3_600 + minutes * 60 + seconds

@@ -1,14 +1,17 @@
 """The faults of WS-Management that a device answers, with the codes of ``wsman.h``.
 
 Raised by ``protocol.wsman`` and ``protocol.shells``; ``protocol.winrm`` sends them as HTTP 500. Codes and texts of
-:func:`operation_timed_out`, :func:`unknown_shell`, :func:`unknown_command` and :func:`too_many_commands` are recorded
-(``reference/wsman-psrp.md`` section 2); the others are those of the Windows headers.
+:func:`operation_timed_out`, :func:`unknown_shell`, :func:`unknown_command`, :func:`invalid_timeout` and :func:`too_many_commands`
+are recorded (``reference/wsman-psrp.md`` section 2), those of the other quotas are in many reports of users. The codes of all
+others are those of the Windows headers; which of them Windows sends, and with which words, is not known.
 """
 
 from __future__ import annotations
 
 from typing import Literal
 
+FAULT_ACTION = "http://schemas.dmtf.org/wbem/wsman/1/wsman/fault"
+_ADDRESSING_FAULT_ACTION = "http://schemas.xmlsoap.org/ws/2004/08/addressing/fault"
 _DETAIL = "http://schemas.dmtf.org/wbem/wsman/1/wsman/faultDetail/"
 
 
@@ -18,10 +21,11 @@ class WSManFault(Exception):
     Args:
         reason: Text of the SOAP fault.
         code: Decimal code of the WSManFault element; None where the device sends no such element.
-        subcode: Qualified name of the SOAP subcode.
+        subcode: Qualified name of the SOAP subcode; empty where there is none.
         message: Text of the WSManFault element; the reason where not given.
         detail: Last part of the FaultDetail URI.
-        role: Whose mistake it is.
+        role: Whose mistake it is, or the SOAP fault that says so.
+        action: Action URI of the reply.
         from_provider: The message comes from the shell provider and is wrapped as such.
     """
 
@@ -33,7 +37,8 @@ class WSManFault(Exception):
         subcode: str,
         message: str | None = None,
         detail: str | None = None,
-        role: Literal["Sender", "Receiver"] = "Sender",
+        role: Literal["Sender", "Receiver", "MustUnderstand"] = "Sender",
+        action: str = FAULT_ACTION,
         from_provider: bool = False,
     ) -> None:
         super().__init__(reason)
@@ -43,6 +48,7 @@ class WSManFault(Exception):
         self.message = message if message is not None else reason
         self.detail = _DETAIL + detail if detail else None
         self.role = role
+        self.action = action
         self.from_provider = from_provider
 
 
@@ -102,6 +108,79 @@ def too_many_shells(limit: int) -> WSManFault:
     )
 
 
+def too_many_operations(limit: int) -> WSManFault:
+    """More operations of one user at once than the quota allows; a command is one until it is terminated."""
+    return WSManFault(
+        f"The WS-Management service cannot process the request. This user is allowed a maximum number of {limit} concurrent "
+        "operations, which has been exceeded. Close existing operations for this user, or raise the quota for this user. ",
+        code=2150859174,
+        subcode="w:QuotaLimit",
+    )
+
+
+def invalid_timeout(text: str) -> WSManFault:
+    """An OperationTimeout that is no duration."""
+    return WSManFault(
+        "The WS-Management service cannot process the request. The request contains one or more invalid SOAP headers. ",
+        code=2150858767,
+        subcode="a:InvalidMessageInformationHeader",
+        message="The WS-Management service cannot process the request. The XML contains an invalid timeout field in the SOAP "
+        f"header: {text[:100]}. ",
+        action=_ADDRESSING_FAULT_ACTION,
+    )
+
+
+def not_understood(name: str) -> WSManFault:
+    """A header block that must be understood and is not."""
+    return WSManFault(
+        f"The WS-Management service cannot process the request. The SOAP header {name[:100]} must be understood and is not. ",
+        code=2150858768,
+        subcode="",
+        role="MustUnderstand",
+        action=_ADDRESSING_FAULT_ACTION,
+    )
+
+
+def envelope_too_small(least: int) -> WSManFault:
+    """A MaxEnvelopeSize in which no reply has room."""
+    return WSManFault(
+        f"The WS-Management service cannot process the request. The MaxEnvelopeSize value is smaller than {least} bytes. ",
+        code=2150858878,
+        subcode="w:EncodingLimit",
+        detail="MinimumEnvelopeLimit",
+    )
+
+
+def reply_too_large(limit: int) -> WSManFault:
+    """A reply that cannot be cut to the size that the client takes."""
+    return WSManFault(
+        f"The WS-Management service cannot complete the request: the response is larger than the maximum envelope size of {limit} "
+        "bytes. ",
+        code=2150858824,
+        subcode="w:EncodingLimit",
+        detail="MaxEnvelopeSizeExceeded",
+    )
+
+
+def idle_timeout_out_of_bounds(most: float) -> WSManFault:
+    """An idle time-out that no shell may have."""
+    return WSManFault(
+        f"The WS-Management service cannot process the request. The IdleTimeout value is larger than {most:.3f} seconds. ",
+        code=2150859250,
+        subcode="w:InvalidParameter",
+    )
+
+
+def unknown_enumeration() -> WSManFault:
+    """A list that has been given to its end, released, or never begun."""
+    return WSManFault(
+        "The WS-Management service cannot process the request because the enumeration context is not valid. ",
+        code=2150858779,
+        subcode="n:InvalidEnumerationContext",
+        role="Receiver",
+    )
+
+
 def stream_disconnected() -> WSManFault:
     """The client of a waiting Receive is not the shell's client any more, or the shell is disconnected."""
     return WSManFault(
@@ -141,6 +220,15 @@ def shell_exists() -> WSManFault:
     )
 
 
+def command_exists() -> WSManFault:
+    """A client chose the id of a command that exists."""
+    return WSManFault(
+        "The WS-Management service cannot process the request. The id in the request is that of a command that already exists. ",
+        code=2150859222,
+        subcode="w:AlreadyExists",
+    )
+
+
 def unknown_configuration(name: str, computer: str) -> WSManFault:
     """There is no session configuration of that name."""
     return WSManFault(
@@ -171,7 +259,7 @@ def unsupported_action(action: str) -> WSManFault:
     """The action is not one of WS-Management or of its shells."""
     return WSManFault(
         f"The WS-Management service cannot process the request because the action {action} is not supported. ",
-        code=2150858819,
+        code=2150858771,
         subcode="a:ActionNotSupported",
     )
 
@@ -181,6 +269,33 @@ def internal_error() -> WSManFault:
     return WSManFault(
         "The WS-Management service cannot process the request because of an internal error. ",
         code=1359,
+        subcode="w:InternalError",
+        role="Receiver",
+    )
+
+
+def engine_unavailable(why: str) -> WSManFault:
+    """The process that is to run a shell's pipelines cannot be started."""
+    return WSManFault(
+        f"The WS-Management service cannot process the request. The shell's host process could not be started: {why} ",
+        code=1359,
+        subcode="w:InternalError",
+        role="Receiver",
+    )
+
+
+def engine_quota(why: str) -> WSManFault:
+    """There are as many such processes as there may be."""
+    return WSManFault(
+        f"The WS-Management service cannot process the request. {why} ", code=2150859173, subcode="w:QuotaLimit", role="Receiver"
+    )
+
+
+def engine_ended(why: str) -> WSManFault:
+    """The process behind a shell has ended by itself."""
+    return WSManFault(
+        f"The WSMan provider host process did not return a proper response. {why} ",
+        code=1726,
         subcode="w:InternalError",
         role="Receiver",
     )

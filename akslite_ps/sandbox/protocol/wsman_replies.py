@@ -15,7 +15,6 @@ from xml.sax.saxutils import escape, quoteattr
 from akslite_ps.sandbox.protocol.wsman import CONFIG_URI, NAMESPACES, SERVER_ENVELOPE_SIZE, SHELL_URI, Header
 from akslite_ps.sandbox.protocol.wsman_faults import WSManFault
 
-_FAULT_ACTION = "http://schemas.dmtf.org/wbem/wsman/1/wsman/fault"
 _ANONYMOUS = "http://schemas.xmlsoap.org/ws/2004/08/addressing/role/anonymous"
 _DECLARATIONS = " ".join(f'xmlns:{prefix}="{NAMESPACES[prefix]}"' for prefix in ("s", "a", "w", "p", "n", "x", "rsp"))
 _OPENING = f'<s:Envelope xml:lang="en-US" {_DECLARATIONS}>'
@@ -35,6 +34,7 @@ class ShellInfo:
     run_time_s: float = 0
     inactive_s: float = 0
     name: str | None = None
+    buffer_mode: str = "Block"
 
 
 def envelope_overhead(command_id: str | None) -> int:
@@ -82,7 +82,7 @@ def signal_reply(header: Header) -> bytes:
 
 
 def empty_reply(header: Header) -> bytes:
-    """The reply to Delete, Disconnect and Reconnect."""
+    """The reply to Delete, Disconnect, Reconnect and Release."""
     return _reply(header, "")
 
 
@@ -99,31 +99,43 @@ def connect_command_reply(header: Header) -> bytes:
     return _reply(header, "<rsp:ConnectResponse/>")
 
 
-def enumerate_shells_reply(header: Header, shells: Sequence[ShellInfo]) -> bytes:
-    return _reply(header, _enumeration("".join(_shell_element(shell, with_usage=True) for shell in shells)))
+def shell_item(shell: ShellInfo) -> str:
+    """A shell as an element of a list."""
+    return _shell_element(shell, with_usage=True)
 
 
-def enumerate_commands_reply(header: Header, commands: Sequence[tuple[str, str]]) -> bytes:
-    """``commands``: pairs of id and state (``Running``, ``Done``)."""
-    items = "".join(
+def command_item(command_id: str, state: str) -> str:
+    """A command as an element of a list; its state is ``Running`` or ``Done``."""
+    return (
         f"<rsp:Command><rsp:CommandId>{escape(command_id)}</rsp:CommandId><rsp:CommandLine></rsp:CommandLine>"
         f"<rsp:CommandState>{escape(state)}</rsp:CommandState></rsp:Command>"
-        for command_id, state in commands
     )
-    return _reply(header, _enumeration(items))
+
+
+def enumerate_reply(header: Header, items: Sequence[str], context: str | None) -> bytes:
+    """The first portion of a list; ``context`` names it where there is more."""
+    # The elements are in WS-Management's namespace here, and in that of WS-Enumeration in the reply to Pull.
+    return _reply(header, f"<n:EnumerateResponse>{_portion(items, context, 'w')}</n:EnumerateResponse>")
+
+
+def pull_reply(header: Header, items: Sequence[str], context: str | None) -> bytes:
+    """The next portion of a list; ``context`` names it where there is more."""
+    return _reply(header, f"<n:PullResponse>{_portion(items, context, 'n')}</n:PullResponse>")
 
 
 def get_shell_reply(header: Header, shell: ShellInfo) -> bytes:
     return _reply(header, _shell_element(shell, with_usage=True))
 
 
-def get_config_reply(header: Header, *, max_shells_per_user: int) -> bytes:
+def get_config_reply(header: Header, *, max_shells_per_user: int, max_operations_per_user: int) -> bytes:
     """The part of the service's configuration that clients read."""
     return _reply(
         header,
         f'<cfg:Config xmlns:cfg="{CONFIG_URI}"><cfg:MaxEnvelopeSizekb>{SERVER_ENVELOPE_SIZE // 1024}</cfg:MaxEnvelopeSizekb>'
         "<cfg:MaxTimeoutms>60000</cfg:MaxTimeoutms><cfg:MaxBatchItems>32000</cfg:MaxBatchItems>"
-        "<cfg:Service><cfg:AllowUnencrypted>false</cfg:AllowUnencrypted><cfg:Auth><cfg:Basic>true</cfg:Basic>"
+        "<cfg:Service><cfg:MaxConcurrentOperations>4294967295</cfg:MaxConcurrentOperations>"
+        f"<cfg:MaxConcurrentOperationsPerUser>{max_operations_per_user}</cfg:MaxConcurrentOperationsPerUser>"
+        "<cfg:AllowUnencrypted>false</cfg:AllowUnencrypted><cfg:Auth><cfg:Basic>true</cfg:Basic>"
         "<cfg:Negotiate>true</cfg:Negotiate><cfg:CbtHardeningLevel>Relaxed</cfg:CbtHardeningLevel></cfg:Auth></cfg:Service>"
         f"<cfg:Winrs><cfg:AllowRemoteShellAccess>true</cfg:AllowRemoteShellAccess><cfg:IdleTimeout>7200000</cfg:IdleTimeout>"
         f"<cfg:MaxShellsPerUser>{max_shells_per_user}</cfg:MaxShellsPerUser></cfg:Winrs></cfg:Config>",
@@ -145,11 +157,12 @@ def fault_reply(header: Header, fault: WSManFault, machine: str) -> bytes:
     detail = f"<w:FaultDetail>{fault.detail}</w:FaultDetail>" if fault.detail else ""
     if fault.code is not None:
         detail += _fault_element(fault, machine)
+    subcode = f"<s:Subcode><s:Value>{fault.subcode}</s:Value></s:Subcode>" if fault.subcode else ""
     return _reply(
         header,
-        f"<s:Fault><s:Code><s:Value>s:{fault.role}</s:Value><s:Subcode><s:Value>{fault.subcode}</s:Value></s:Subcode></s:Code>"
+        f"<s:Fault><s:Code><s:Value>s:{fault.role}</s:Value>{subcode}</s:Code>"
         f'<s:Reason><s:Text xml:lang="en-US">{escape(fault.reason)}</s:Text></s:Reason><s:Detail>{detail}</s:Detail></s:Fault>',
-        action=_FAULT_ACTION,
+        action=fault.action,
     )
 
 
@@ -163,9 +176,10 @@ def _fault_element(fault: WSManFault, machine: str) -> str:
     return f"{opening}<f:Message>{provider}</f:Message></f:WSManFault>"
 
 
-def _enumeration(items: str) -> str:
-    context = "<n:EnumerationContext></n:EnumerationContext>"
-    return f"<n:EnumerateResponse>{context}<w:Items>{items}</w:Items><w:EndOfSequence/></n:EnumerateResponse>"
+def _portion(items: Sequence[str], context: str | None, prefix: str) -> str:
+    held = f"<{prefix}:Items>{''.join(items)}</{prefix}:Items>" if items else ""
+    end = f"<{prefix}:EndOfSequence/>" if context is None else ""
+    return f"<n:EnumerationContext>{context or ''}</n:EnumerationContext>{held}{end}"
 
 
 def _shell_element(shell: ShellInfo, *, with_usage: bool = False) -> str:
@@ -185,7 +199,7 @@ def _shell_element(shell: ShellInfo, *, with_usage: bool = False) -> str:
         ("CompressionMode", "NoCompression"),
         ("ProfileLoaded", "Yes"),
         ("Encoding", "UTF8"),
-        ("BufferMode", "Block"),
+        ("BufferMode", shell.buffer_mode),
         ("State", shell.state),
         ("ShellRunTime", _elapsed(shell.run_time_s)),
         ("ShellInactivity", _elapsed(shell.inactive_s)),
