@@ -29,6 +29,7 @@ class SandboxDevice:
         state: ``bare``, ``features-pending-reboot``, ``prepared``, ``installed``, ``deploying``, ``deployed``,
             ``half-deployed``, ``rebooting`` or ``off``.
         power: ``on``, ``restarting`` or ``off``.
+        engine: What runs its pipelines: ``embedded`` or ``pwsh``.
         faults: Names of the faults switched on.
     """
 
@@ -43,6 +44,7 @@ class SandboxDevice:
     ca_file: Path
     state: str
     power: str
+    engine: str = "embedded"
     faults: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -88,5 +90,6 @@ def describe(spec: DeviceSpec, state: DeviceState, *, password_file: Path, ca_fi
         ca_file=ca_file,
         state=state.summary,
         power=state.power if running else "off",
+        engine=spec.engine,
         faults=tuple(fault.name for fault in state.faults),
     )

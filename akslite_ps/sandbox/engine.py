@@ -2,15 +2,19 @@
 
 The listener (``sandbox.protocol.winrm``) decodes a client's pipeline into plain Python values, calls
 :meth:`Runspace.run` and sends what the runspace writes to :class:`Streams`. The embedded engine
-(``sandbox.embedded.runspace``) implements :class:`Runspace`. Neither side sees the other's classes.
+(``sandbox.embedded.runspace``) implements :class:`Runspace`. Neither side sees the other's classes. A device with a real PowerShell
+gives the listener a :class:`RelayedEngine` instead, to which PSRP passes as it is (``sandbox.pwsh``).
 """
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,8 @@ class Version:
 
 
 # Plain values both ways: None, bool, int, float, str, bytes, decimal.Decimal, datetime, timedelta, uuid.UUID, list,
-# dict (Hashtable), PsValue, EnumValue, SecureText, Version. An int is Int32 where it fits, else Int64, else UInt64.
+# dict (Hashtable), PsValue, EnumValue, SecureText, Version. An int is Int32 where it fits, else Int64, else UInt64. For
+# other .NET types there are subclasses of these in ``sandbox.dotnet``.
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,24 +68,78 @@ class Parameter:
     value: Any = None
 
 
+StreamName = Literal["error", "warning", "verbose", "debug", "information"]
+Destination = Literal["output", "null"]
+
+
 @dataclass(frozen=True, slots=True)
 class CommandCall:
-    """One command of a pipeline. ``text`` is a name, or script text where ``is_script``."""
+    """One command of a pipeline.
+
+    Args:
+        text: Its name, or script text where ``is_script``.
+        parameters: Its arguments.
+        is_script: ``text`` is script text.
+        end_of_statement: The next command begins a new statement.
+        merges: Streams of this command that join its output, or that nobody gets. The runspace sees to it
+            (``sandbox.embedded.merging``).
+        takes_earlier_errors: What commands before it in the statement write to the error stream, and do not merge themselves, is
+            input of this one.
+    """
 
     text: str
     parameters: Sequence[Parameter] = ()
     is_script: bool = False
     end_of_statement: bool = False
-    merge_error_to_output: bool = False
+    merges: Mapping[StreamName, Destination] = field(default_factory=dict)
+    takes_earlier_errors: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who opened a runspace pool, and from where: what ``$PSSenderInfo`` shows.
+
+    Args:
+        user: ``COMPUTER\\user``, authenticated.
+        configuration: Name of the session configuration.
+        client_address: Of the computer it came from.
+        connection: The URL that the client connected to.
+        application_arguments: The client's own words; plain values.
+    """
+
+    user: str
+    configuration: str
+    client_address: str = ""
+    connection: str = ""
+    application_arguments: Mapping[Any, Any] = field(default_factory=dict)
+
+
+class Pool(Protocol):
+    """The runspace pool that a pipeline runs in, seen from the device."""
+
+    @property
+    def sender(self) -> Sender: ...
+
+    async def host_call(self, method: str, arguments: Sequence[Any]) -> Any:
+        """Ask the host of the client that opened the pool, on behalf of no pipeline; like :meth:`Streams.host_call`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class PipelineRequest:
-    """What one invocation asks for. ``input`` holds the pipeline input (None where there is none)."""
+    """What one invocation asks for.
+
+    Args:
+        commands: At least one.
+        input: The pipeline input, None where there is none.
+        add_to_history: The client wants it in the session's history.
+        pool: Where it runs; None outside of a listener.
+    """
 
     commands: Sequence[CommandCall]
     input: Sequence[Any] | None = None
     add_to_history: bool = False
+    pool: Pool | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +156,56 @@ class ErrorInfo:
     target_name: str = ""
     target_type: str = ""
     position: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MergedRecord(PsValue):
+    """A record of another stream on its way through the output: an object there, and a record again for the client.
+
+    Args:
+        stream: The stream it was written to.
+        content: The error, or the message.
+        tags, source, generated: Of an information record.
+    """
+
+    stream: StreamName = "error"
+    content: ErrorInfo | str = ""
+    tags: tuple[str, ...] = ()
+    source: str = ""
+    generated: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterDescription:
+    """A parameter in a command's metadata. ``type_name`` is the full name of its .NET type."""
+
+    name: str
+    type_name: str
+    aliases: tuple[str, ...] = ()
+    is_switch: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CommandDescription:
+    """A command's metadata, from which a client can make a proxy of it.
+
+    Args:
+        name: Its name.
+        kind: A member of System.Management.Automation.CommandTypes.
+        module: The module it comes from.
+        parameters: Those of all its parameter sets, common ones included.
+        output_types: Full names of .NET types.
+        resolved_name: What an alias stands for.
+        help_uri: Where its help is on the web.
+    """
+
+    name: str
+    kind: Literal["Alias", "Function", "Filter", "Cmdlet", "ExternalScript", "Application", "Script"]
+    module: str
+    parameters: tuple[ParameterDescription, ...] = ()
+    output_types: tuple[str, ...] = ()
+    resolved_name: str | None = None
+    help_uri: str | None = None
 
 
 class PipelineFailed(Exception):
@@ -122,7 +231,11 @@ class Progress:
 
 
 class Streams(Protocol):
-    """Where a running pipeline writes. Calls return at once; the protocol side buffers."""
+    """Where a running pipeline writes. Calls return at once; the protocol side buffers.
+
+    Where the client takes nothing and the buffer is full, the pipeline is not gone on with the next time that it awaits something
+    which is not there yet. So a runspace that writes much gives way now and then.
+    """
 
     def output(self, value: Any) -> None: ...
     def error(self, error: ErrorInfo) -> None: ...
@@ -148,9 +261,18 @@ class Runspace(Protocol):
         """Run to the end. Stop arrives as ``asyncio.CancelledError``; failure as :class:`PipelineFailed`."""
         ...
 
+    def describe_commands(self) -> Sequence[CommandDescription]:
+        """The metadata of all commands that a client of this runspace can see, in the order of their names."""
+        ...
+
     def close(self) -> None:
         """Release it. Where the machine goes down this comes while ``run`` is still being cancelled."""
         ...
+
+
+Standing = Literal["usable", "locked", "disabled", "password-expired", "password-must-change"]
+ChannelBinding = Literal["None", "Relaxed", "Strict"]
+LogonScheme = Literal["Basic", "Negotiate", "Kerberos", "Certificate", "CredSSP"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +282,43 @@ class Account:
     domain: str
     user: str
     password: str = field(repr=False)
+    standing: Standing = "usable"
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateMapping:
+    """A client certificate's way to a local account.
+
+    Args:
+        subject: User principal name in the certificate's subject alternative name.
+        issuer_thumbprint: SHA-1 thumbprint of the authority that signed it, hexadecimal.
+        user: The local user it stands for.
+        password: The user's password when the mapping was made; the service logs the user on with it.
+    """
+
+    subject: str
+    issuer_thumbprint: str
+    user: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LogonSettings:
+    """How the WinRM service lets clients log on (``winrm/config/service/auth``).
+
+    Args:
+        schemes: What it allows. Windows itself starts with Negotiate and Kerberos.
+        channel_binding: CbtHardeningLevel; Relaxed is Windows' default: none is accepted, a wrong one is not.
+        keytab: The device's Kerberos keys; None for a computer that is in no domain.
+        client_authority: Authority whose client certificates are trusted, PEM.
+        certificate_mappings: Which accounts they stand for.
+    """
+
+    schemes: frozenset[LogonScheme] = frozenset({"Basic", "Negotiate", "Kerberos", "Certificate", "CredSSP"})
+    channel_binding: ChannelBinding = "Relaxed"
+    keytab: Path | None = None
+    client_authority: bytes | None = None
+    certificate_mappings: tuple[CertificateMapping, ...] = ()
 
 
 class HostedDevice(Protocol):
@@ -184,6 +343,15 @@ class HostedDevice(Protocol):
     @property
     def accounts(self) -> Sequence[Account]: ...
     @property
+    def logon_settings(self) -> LogonSettings:
+        """How clients may log on; asked at each log-on."""
+        ...
+
+    def note_logon(self, user: str, *, succeeded: bool) -> None:
+        """Somebody tried to log on as a local user: right or wrong credentials count for the lockout of the account."""
+        ...
+
+    @property
     def os_version(self) -> str:
         """e.g. ``10.0.19045.0``, for the protocol's version answers."""
         ...
@@ -196,8 +364,84 @@ class HostedDevice(Protocol):
         """Certificate and key of the HTTPS listener, PEM. Called only when HTTPS is first needed."""
         ...
 
+    def strike(self, at: str) -> Mapping[str, Mapping[str, str | int | float | bool]]:
+        """Which faults strike a request of a client; asked once for each, before anything is done for it.
+
+        Args:
+            at: The operation: log-on, create, connect, reconnect, command, send, receive, signal, disconnect, delete, enumerate
+                or get.
+
+        Returns:
+            The parameters of each fault by its name, empty where nothing is wrong. Seconds are real ones.
+        """
+        ...
+
     def open_runspace(self, configuration_name: str, user: str) -> Runspace:
         """A new runspace for a pool.
+
+        Raises:
+            LookupError: There is no such session configuration on the device.
+            PermissionError: The user may not use it.
+        """
+        ...
+
+
+class EngineUnavailable(Exception):
+    """A PowerShell process that cannot be started; the text says why and what to do, as one or two sentences."""
+
+
+class TooManyEngines(EngineUnavailable):
+    """As many PowerShell processes run as may run at once."""
+
+
+class EngineReceiver(Protocol):
+    """Who gets what a PowerShell process writes."""
+
+    async def arrived(self, target: uuid.UUID | None, data: bytes) -> None:
+        """PSRP fragments for the runspace pool (None) or a pipeline. Nothing more is read until it returns."""
+        ...
+
+    def ended(self, reason: str) -> None:
+        """The process is gone, unasked."""
+        ...
+
+
+class RelayedEngine(Protocol):
+    """A PowerShell process that speaks PSRP itself and serves one shell. What is sent to one target keeps its order."""
+
+    async def start(self, receiver: EngineReceiver, data: bytes) -> None:
+        """Start it with the first fragments for the pool; returns when it has answered.
+
+        Raises:
+            EngineUnavailable: It cannot be started, or does not answer.
+        """
+        ...
+
+    def send(self, target: uuid.UUID | None, data: bytes, *, answers_prompt: bool = False) -> None:
+        """Fragments for the pool (None) or a pipeline; ``answers_prompt`` where they came on the stream for host answers."""
+        ...
+
+    def start_command(self, command: uuid.UUID, data: bytes) -> None: ...
+    def stop_command(self, command: uuid.UUID) -> asyncio.Future[None]:
+        """Stop a pipeline; the future is done when the process says that it has stopped."""
+        ...
+
+    def close_command(self, command: uuid.UUID) -> None: ...
+    async def close(self) -> None:
+        """End it in order, within limits; it is gone afterwards."""
+        ...
+
+    def kill(self) -> None:
+        """End it at once."""
+        ...
+
+
+@runtime_checkable
+class RelayingDevice(Protocol):
+    """A :class:`HostedDevice` that may have its shells served by PowerShell processes."""
+
+    def open_engine(self, configuration_name: str, user: str) -> RelayedEngine | None:
+        """The process for a new shell, not started yet; None where :meth:`HostedDevice.open_runspace` serves it.
 
         Raises:
             LookupError: There is no such session configuration on the device.

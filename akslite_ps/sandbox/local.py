@@ -9,17 +9,17 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 from akslite_ps.sandbox.assumptions import BOOT_SECONDS
+from akslite_ps.sandbox.client_certificates import ClientCertificate, client_certificate
 from akslite_ps.sandbox.description import SandboxDevice
-from akslite_ps.sandbox.device.fault_kind import Scalar
 from akslite_ps.sandbox.device.simulated import SimulatedDevice
-from akslite_ps.sandbox.device.state import Hardware
-from akslite_ps.sandbox.supervisor import Sandbox
+from akslite_ps.sandbox.device.state import EngineName, Hardware
+from akslite_ps.sandbox.supervisor import Sandbox, check_engine
 
 _T = TypeVar("_T")
 _LONGEST_BOOT_S = BOOT_SECONDS[1]
@@ -35,6 +35,7 @@ class LocalSandbox:
         name_prefix: Devices are called ``<prefix>-01`` and so on.
         address_base: First loopback address; by default a random one, so that tests beside each other do not meet.
         hardware: What every new device is, instead of the default host.
+        engine: What runs the pipelines of new devices; a sequence has one for each.
         wait_s: Seconds to wait for the devices to start and to stop.
     """
 
@@ -47,6 +48,7 @@ class LocalSandbox:
         name_prefix: str = "press",
         address_base: str | None = None,
         hardware: Hardware | None = None,
+        engine: EngineName | Sequence[EngineName] = "embedded",
         wait_s: float = 30.0,
     ) -> None:
         self._sandbox = Sandbox(directory, speed=speed)
@@ -54,6 +56,7 @@ class LocalSandbox:
         self._prefix = name_prefix
         self._base = address_base or f"127.{random.randint(64, 254)}.{random.randint(0, 254)}.0"  # noqa: S311
         self._hardware = hardware
+        self._engines: Sequence[EngineName] = cast("Sequence[EngineName]", (engine,)) if isinstance(engine, str) else engine
         self._wait = wait_s
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, name="akslite local sandbox", daemon=True)
@@ -86,12 +89,12 @@ class LocalSandbox:
         """Run a coroutine on the devices' event loop and wait for its result."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(wait_s or self._wait)
 
-    def add_fault(self, device: str, fault: str, *, times: int | None = None, **parameters: Scalar) -> None:
-        """Switch a fault on; see ``akslite_ps.sandbox.device.faults``."""
+    def add_fault(self, device: str, fault: str, **how: Any) -> None:
+        """Switch a fault on, as ``akslite_ps.sandbox.device.faults.make_fault`` takes it."""
 
         async def add() -> None:
-            self.device(device).add_fault(fault, times=times, **parameters)
-            await self.device(device).cluster.follow_faults()
+            self.device(device).add_fault(fault, **how)
+            await self.device(device).follow_faults()
 
         self.run(add())
 
@@ -100,7 +103,7 @@ class LocalSandbox:
 
         async def clear() -> None:
             self.device(device).clear_faults(fault)
-            await self.device(device).cluster.follow_faults()
+            await self.device(device).follow_faults()
 
         self.run(clear())
 
@@ -112,6 +115,10 @@ class LocalSandbox:
 
         self.run(change())
 
+    def client_certificate(self, device: str, user: str | None = None) -> ClientCertificate:
+        """Files with the client certificate of a local account (without ``user``: the administrator)."""
+        return client_certificate(self._sandbox.directory, device, user)
+
     def reboot(self, device: str) -> None:
         """Restart a device now, unannounced, and wait until it is up again."""
         simulated = self.device(device)
@@ -122,7 +129,9 @@ class LocalSandbox:
         if not self._sandbox.settings.devices:
             self._sandbox.choose(name_prefix=self._prefix, address_base=self._base, free_ports=True)
         while len(self._sandbox.devices) < self._count:
-            await self._sandbox.add_device(self._sandbox.next_spec(self._hardware))
+            engine = self._engines[len(self._sandbox.devices) % len(self._engines)]
+            check_engine(engine)
+            await self._sandbox.add_device(self._sandbox.next_spec(self._hardware).model_copy(update={"engine": engine}))
 
     async def _describe(self) -> tuple[SandboxDevice, ...]:
         return self._sandbox.describe()
