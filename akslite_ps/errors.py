@@ -24,8 +24,9 @@ Used by every room; imports nothing of ours.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 
@@ -53,6 +54,10 @@ class AksLiteError(Exception):
         self.attempted = attempted
         self.next_action = next_action
 
+    def __reduce__(self) -> tuple[Callable[..., AksLiteError], tuple[Any, ...]]:
+        """Errors pass between processes whole, whatever their constructors take."""
+        return _rebuilt, (type(self), self.args, self.__dict__)
+
     def __str__(self) -> str:
         where = f"{self.device}: " if self.device else ""
         what = f"could not {self.attempted}: " if self.attempted else ""
@@ -68,6 +73,12 @@ class AksLiteError(Exception):
             "attempted": self.attempted,
             "next_action": self.next_action,
         }
+
+
+def _rebuilt(kind: type[AksLiteError], args: tuple[Any, ...], state: dict[str, Any]) -> AksLiteError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class UsageError(AksLiteError):
@@ -124,8 +135,37 @@ class SecretUnavailable(AksLiteError):
     """A secret reference that cannot be resolved; names the reference, never a value."""
 
 
+class CommandFate(StrEnum):
+    """What is known of a command whose way broke. NOT_STARTED is certain; ENDED: it ran and runs no more, its result is unknown."""
+
+    NOT_STARTED = "not started"
+    UNKNOWN = "unknown"
+    ENDED = "ended, result unknown"
+
+
 class RemotingError(AksLiteError):
-    """The way to the device failed."""
+    """The way to the device failed.
+
+    Args:
+        fate: What is known of the command that was on its way; None where there was none.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        device: str | None = None,
+        attempted: str | None = None,
+        next_action: str | None = None,
+        fate: CommandFate | None = None,
+    ) -> None:
+        super().__init__(message, device=device, attempted=attempted, next_action=next_action)
+        self.fate = fate
+
+    def to_dict(self) -> dict[str, Any]:
+        """As :meth:`AksLiteError.to_dict`, with the fate of the command where there was one."""
+        data = super().to_dict()
+        return data if self.fate is None else {**data, "command_fate": str(self.fate)}
 
 
 class AuthenticationFailed(RemotingError):

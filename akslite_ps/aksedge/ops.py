@@ -15,7 +15,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
 
-from akslite_ps.aksedge.calls import NodeType, explained
+from akslite_ps.aksedge.calls import NodeType, explained, with_role
 from akslite_ps.aksedge.catalog import load_ops_catalog
 from akslite_ps.aksedge.host_facts import HostFacts, as_utc
 from akslite_ps.aksedge.installer import ExitCode, classify_exit_code
@@ -109,11 +109,13 @@ def _module_text() -> str:
 def ensure_ops(session: ScriptSession, *, timeout_s: float = SETUP_LIMIT_S) -> bool:
     """Make sure that the session has the functions of AksLiteOps.
 
+    A restricted endpoint shows those that its role allows: the others are refused when they are used, each by name.
+
     Returns:
         True where they were defined in the session now, False where the device has them.
 
     Raises:
-        NotPermitted: They are missing, and the endpoint takes no scripts.
+        NotPermitted: They are all missing, and the endpoint takes no scripts.
     """
     names = [spec.name for spec in load_ops_catalog().current]
     visible = _visible_commands(session, names, timeout_s)
@@ -123,8 +125,10 @@ def ensure_ops(session: ScriptSession, *, timeout_s: float = SETUP_LIMIT_S) -> b
     if not missing:
         return False
     if session.language in ("none", "constrained"):
+        if len(missing) < len(names):
+            return False
         raise NotPermitted(
-            f"the device lacks {', '.join(missing)}, and this endpoint takes no scripts that could define them",
+            "the device lacks the commands of AksLiteOps, and this endpoint takes no scripts that could define them",
             device=session.device.name,
             attempted="prepare the session",
             next_action="install the module AksLiteOps on the device and allow it in the endpoint's role, "
@@ -280,6 +284,8 @@ def _call(session: DeviceSession, name: str, timeout_s: float, on_record: OnReco
         return session.invoke(name, timeout_s=timeout_s, on_record=on_record, **parameters)
     except CmdletFailed as error:
         raise explained(error) from error
+    except NotPermitted as error:
+        raise with_role(error, name) from error
 
 
 def _object(session: DeviceSession, answer: Answer, name: str) -> Mapping[str, Any]:

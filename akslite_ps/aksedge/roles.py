@@ -132,6 +132,15 @@ def session_configurations() -> tuple[SessionConfiguration, ...]:
     )
 
 
+def endpoint_for(command: str) -> str | None:
+    """The least endpoint of the project that allows a command; None where none does and an administrator is needed."""
+    for configuration in session_configurations():
+        for role in configuration.role_definitions.values():
+            if any(command.casefold() == visible.name.casefold() for visible in role.commands):
+                return configuration.name
+    return None
+
+
 def _visible(risks: set[Risk]) -> list[VisibleCommand]:
     specs = [*load_catalog().current, *load_ops_catalog().current]
     return [_command(spec) for spec in specs if spec.risk in risks]

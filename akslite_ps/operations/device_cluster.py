@@ -15,30 +15,31 @@ from typing import TYPE_CHECKING, TypeVar
 from akslite_ps.aksedge.ops import kube_config, workload
 from akslite_ps.cluster.health import NodeHealth, PodHealth, Way
 from akslite_ps.cluster.reading import ClusterReading, Fetch, FetchedCluster
-from akslite_ps.errors import AuthenticationFailed, CmdletFailed, RemotingError, Unreachable
+from akslite_ps.errors import AuthenticationFailed, CmdletFailed, NotPermitted, RemotingError, Unreachable
 from akslite_ps.operations.controller import OpenCluster, open_cluster
 
 if TYPE_CHECKING:
     from akslite_ps.remoting import Session
 
 _T = TypeVar("_T")
+_ON_THE_DEVICE = "on the device"
 
 
 class DeviceCluster(ClusterReading):
     """Two ways to one cluster. The way that answered is kept until it fails.
 
     Args:
-        direct: Asks the Kubernetes API.
+        direct: Asks the Kubernetes API; None where this session is given no kubeconfig.
         on_device: Has it asked on the device.
 
     Attributes:
         why_not_direct: Why the Kubernetes API could not be asked from here, empty as long as it could.
     """
 
-    def __init__(self, direct: ClusterReading, on_device: ClusterReading) -> None:
-        self.device = direct.device
-        self.server = direct.server
-        self.why_not_direct = ""
+    def __init__(self, direct: ClusterReading | None, on_device: ClusterReading) -> None:
+        self.device = on_device.device
+        self.server = on_device.server
+        self.why_not_direct = "" if direct else "the endpoint's role hands out no kubeconfig"
         self._direct = direct
         self._on_device = on_device
         self._way: Way = "api"
@@ -57,7 +58,7 @@ class DeviceCluster(ClusterReading):
         return self._ask(lambda cluster: cluster.pods(namespace))
 
     def _ask(self, question: Callable[[ClusterReading], _T]) -> _T:
-        if self._way == "api":
+        if self._way == "api" and self._direct is not None:
             try:
                 answer = question(self._direct)
             except Unreachable as error:
@@ -87,6 +88,8 @@ def cluster_of(
 ) -> Iterator[DeviceCluster]:
     """The cluster of the device that a session is open on, for the time of a ``with`` block. Its kubeconfig is kept nowhere.
 
+    Where the endpoint's role hands out no kubeconfig, the cluster is read on the device only.
+
     Args:
         session: An open session with our device-side functions.
         open_cluster: Makes the direct client.
@@ -95,6 +98,11 @@ def cluster_of(
     Raises:
         AksLiteError: The kubeconfig cannot be read, or is not usable.
     """
-    with open_cluster(session.device, kube_config(session)) as direct:
-        on_device = FetchedCluster(fetch or partial(workload, session), server=direct.server, device=session.device.name)
-        yield DeviceCluster(direct, on_device)
+    read = fetch or partial(workload, session)
+    try:
+        kubeconfig = kube_config(session)
+    except NotPermitted:
+        yield DeviceCluster(None, FetchedCluster(read, server=_ON_THE_DEVICE, device=session.device.name))
+        return
+    with open_cluster(session.device, kubeconfig) as direct:
+        yield DeviceCluster(direct, FetchedCluster(read, server=direct.server, device=session.device.name))

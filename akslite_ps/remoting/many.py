@@ -94,7 +94,8 @@ def run_on_many(
         work: Gets the open session, gives what is wanted of the device. With shards it must be a function at the top
             level of a module, and what it gives must be picklable; a script then needs ``if __name__ == "__main__":``.
         threads: Workers in each process. They share its interpreter's lock: about 60 short commands a second.
-        shards: Processes beside this one that share the work, 0 for none. About one per core pays.
+        shards: Processes beside this one that share the work, 0 for none. Each takes most of a second of a core to start, so
+            they pay from some hundred devices on, and up to about one per core.
         ask: Answers ``prompt:`` references, always in this process.
         open_timeout_s: As for :meth:`Session.open`.
         stop: Set it to cancel: no further device is begun, those at work get ``stop_grace_s``, then their sessions are

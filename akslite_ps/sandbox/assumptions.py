@@ -421,8 +421,8 @@ LOGS_NEED_GB = 0.3
 """Free disk space without which an archive of logs cannot be written. Real archives have tens of MB and are unpacked before."""
 
 OUTPUT_BUFFER_BYTES = 4 * 1024 * 1024
-"""How much output of one command waits for a client that takes none, before the command is held back (BufferMode Block) or its oldest
-output is lost (Drop). Microsoft says what happens to a full buffer and not how large it is."""
+"""How much output of one command waits for a client that takes none, before the command is held back (BufferMode Block) or
+its oldest output is lost (Drop). Microsoft says what happens to a full buffer and not how large it is."""
 
 UNANSWERED_CONFIRMATION_ENDS_A_FUNCTION = True
 """A function that asks for confirmation over a client without a host gets an exception from ShouldProcess. Whether it goes on

@@ -16,6 +16,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+_USER_PRINCIPAL_NAME = x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3")
+_UTF8_STRING = 0x0C
+
 
 @dataclass(frozen=True, slots=True)
 class CertificateAndKey:
@@ -66,9 +69,22 @@ class CertificateAuthority:
         names += [x509.IPAddress(ipaddress.ip_address(a)) for a in addresses]
         return self._issue(_name(common_name, None), ExtendedKeyUsageOID.SERVER_AUTH, names, days)
 
-    def issue_client(self, common_name: str, *, organization: str | None = None, days: int = 365) -> CertificateAndKey:
-        """A client certificate; Kubernetes reads user from CN and group from O. Negative ``days`` makes an expired one."""
-        return self._issue(_name(common_name, organization), ExtendedKeyUsageOID.CLIENT_AUTH, [], days)
+    def issue_client(
+        self, common_name: str, *, organization: str | None = None, principal_name: str | None = None, days: int = 365
+    ) -> CertificateAndKey:
+        """A client certificate. Negative ``days`` makes an expired one.
+
+        Args:
+            common_name: Kubernetes reads the user from it.
+            organization: Kubernetes reads the group from it.
+            principal_name: User principal name (``user@suffix``), from which Windows finds the account.
+            days: How long it is valid.
+        """
+        names: list[x509.GeneralName] = []
+        if principal_name is not None:
+            text = principal_name.encode()
+            names.append(x509.OtherName(_USER_PRINCIPAL_NAME, bytes([_UTF8_STRING, len(text)]) + text))
+        return self._issue(_name(common_name, organization), ExtendedKeyUsageOID.CLIENT_AUTH, names, days)
 
     def _issue(
         self, subject: x509.Name, usage: x509.ObjectIdentifier, names: list[x509.GeneralName], days: int

@@ -133,12 +133,14 @@ class PipelineRequest:
         commands: At least one.
         input: The pipeline input, None where there is none.
         add_to_history: The client wants it in the session's history.
+        goes_on: A statement that failed is told on the error stream, and the next one runs; otherwise it ends the pipeline.
         pool: Where it runs; None outside of a listener.
     """
 
     commands: Sequence[CommandCall]
     input: Sequence[Any] | None = None
     add_to_history: bool = False
+    goes_on: bool = True
     pool: Pool | None = field(default=None, compare=False)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -237,9 +238,33 @@ def test_missing_functions_are_defined_where_scripts_are_allowed(session_with: S
 
 @pytest.mark.parametrize("language", ["none", "constrained"])
 def test_missing_functions_on_a_restricted_endpoint_are_explained(session_with: Sessions, language: str) -> None:
-    with pytest.raises(NotPermitted, match="Request-AksLiteReboot") as caught:
-        ops.ensure_ops(_with_commands(session_with, "Get-AksLiteFacts", language=language))
+    with pytest.raises(NotPermitted, match="AksLiteOps") as caught:
+        ops.ensure_ops(_with_commands(session_with, language=language))
     assert "install the module AksLiteOps" in (caught.value.next_action or "")
+
+
+def test_a_role_need_not_allow_every_function(session_with: Sessions) -> None:
+    assert ops.ensure_ops(_with_commands(session_with, "Get-AksLiteFacts", language="none")) is False
+
+
+@pytest.mark.parametrize(
+    ("command", "endpoint"),
+    [
+        ("Get-AksLiteFacts", "AksLite.Viewer"),
+        ("Request-AksLiteReboot", "AksLite.Operator"),
+        ("Get-AksLiteKubeConfig", "Microsoft.PowerShell"),
+    ],
+)
+def test_a_refused_function_names_the_endpoint_that_allows_it(session_with: Sessions, command: str, endpoint: str) -> None:
+    session = session_with({command: NotPermitted("hidden", next_action="ask")}, language="none")
+    call = {
+        "Get-AksLiteFacts": ops.host_facts,
+        "Request-AksLiteReboot": partial(ops.request_reboot, reason="a test"),
+        "Get-AksLiteKubeConfig": ops.kube_config,
+    }[command]
+    with pytest.raises(NotPermitted) as caught:
+        call(session)
+    assert endpoint in (caught.value.next_action or "")
 
 
 def test_where_get_command_is_hidden_the_functions_are_simply_tried(session_with: Sessions) -> None:

@@ -19,6 +19,7 @@ import pytest
 
 from akslite_ps.errors import SessionLost, UsageError
 from akslite_ps.remoting import InvocationReference, InvocationState, OutputRecord, Session, attach, sessions_on
+from akslite_ps.sandbox import assumptions
 
 PATIENCE_S = 20
 
@@ -121,6 +122,12 @@ def test_a_killed_process_is_followed_by_one_that_gets_exactly_the_rest(
     assert len(lab.device.requests) == 1
 
 
+async def turns(count: int) -> None:
+    """Time enough, on the device's event loop, for a command that does not wait to go on."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
 def wait_until(true: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while not true():
@@ -141,6 +148,30 @@ def test_detached_work_goes_on_and_is_collected(lab: Any, numbers: Numbers) -> N
     assert reference.place.received == 2
     assert rest(lab, reference) == [3, 4]
     assert sessions_on(lab.target()) == []
+
+
+def test_work_whose_output_fills_the_devices_buffer_waits_and_loses_nothing(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assumptions, "OUTPUT_BUFFER_BYTES", 20_000)
+    written: list[int] = []
+
+    @lab.device.command("Write-Much")
+    async def much(call: Any, streams: Any, request: Any) -> None:
+        for number in range(200):
+            streams.output(f"{number:04}" * 250)
+            written.append(number)
+            await asyncio.sleep(0)
+
+    with Session.open(lab.target()) as session:
+        session.start("Write-Much")
+        reference = session.detach()
+    (shell,) = lab.listener._shells._shells.values()
+    (pipeline,) = shell.commands.values()
+    wait_until(lambda: len(written) >= 10)
+    lab.run(turns(500))
+    assert len(written) < 30
+    assert not pipeline.done
+
+    assert [text[:4] for text in rest(lab, reference)] == [f"{number:04}" for number in range(200)]
 
 
 def test_a_record_that_came_half_before_the_end_of_the_process_arrives_whole(lab: Any, numbers: Numbers) -> None:

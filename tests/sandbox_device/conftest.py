@@ -66,6 +66,9 @@ class Recorder:
         self._recorded.progresses.append(progress)
 
     async def host_call(self, method: str, arguments: Sequence[Any]) -> Any:
+        if method.startswith("Write"):
+            self._recorded.host.append(arguments[0])
+            return None
         self._recorded.host_calls.append((method, list(arguments)))
         if self._answer is None:
             raise PipelineFailed(ErrorInfo("nobody is there to answer", "HostFunctionNotImplemented", "NotImplemented"))
@@ -78,7 +81,8 @@ def as_call(step: Step) -> CommandCall:
         return CommandCall(step)
     name, *rest = step
     named = rest.pop() if rest and isinstance(rest[-1], dict) else {}
-    parameters = [Parameter(None, value) for value in rest] + [Parameter(key, value) for key, value in named.items()]
+    parameters = [Parameter(None, value) for value in rest]
+    parameters += [Parameter(f"-{key}" if value is None else key, value) for key, value in named.items()]
     return CommandCall(name, parameters)
 
 
@@ -164,6 +168,8 @@ class NoListener:
 
     async def start(self) -> None: ...
     async def stop(self, *, abort: bool = False) -> None: ...
+    async def follow_network(self, away: Any) -> None: ...
+    def cut(self) -> None: ...
 
 
 @pytest.fixture

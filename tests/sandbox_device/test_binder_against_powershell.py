@@ -155,7 +155,7 @@ def _declared(p: ParameterInfo) -> str:
 
 def ours(syntax: CommandSyntax, case: Case) -> dict[str, Any]:
     _, named, positional = case
-    arguments = [Parameter(pair[0], pair[1] if len(pair) > 1 else None) for pair in named]
+    arguments = [Parameter(pair[0], pair[1] if len(pair) > 1 else True) for pair in named]
     arguments += [Parameter(None, value) for value in positional]
     try:
         bound = bind(syntax, arguments, has_input=False)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from akslite_ps.errors import AksLiteError, UsageError
+from akslite_ps.sandbox.device.cluster_record import ClusterFile
 from akslite_ps.sandbox.device.state import Hardware
 from akslite_ps.sandbox.supervisor import Sandbox
 
@@ -101,7 +102,7 @@ async def test_the_installer_brings_the_product_and_only_new_sessions_see_it(ben
 async def test_the_short_link_leads_to_the_newest_installer(bench: Bench) -> None:
     result = await bench.one("Install-AksLiteMsi", Source="https://aka.ms/aks-edge/k8s-msi-1.31", InstallDir="D:\\Edge")
 
-    assert (result.properties["Product"], result.properties["Version"]) == ("AKS Edge Essentials - K8s", "1.11.230.0")
+    assert (result.properties["Product"], result.properties["Version"]) == ("AKS Edge Essentials - K8s", "1.11.247.0")
     assert bench.device.state.product is not None
     assert bench.device.state.product.kubernetes_version == "1.31.5"
     assert bench.device.state.product.install_dir == "D:\\Edge"
@@ -169,6 +170,7 @@ async def test_what_if_says_what_would_be_done_and_does_nothing(deployed: Bench)
 async def test_the_nodes_can_be_stopped_and_started(deployed: Bench) -> None:
     assert (await deployed.one("Test-AksEdgeNode", "Linux")) is True
     assert (await deployed.run("Stop-AksEdgeNode")).failed is None
+    await deployed.wait_until(lambda: not deployed.device.cluster.is_node_up("Linux"))
     assert (await deployed.run("Get-AksLiteKubeConfig")).failed is not None
     assert (await deployed.run("Start-AksEdgeNode")).failed is None
     await deployed.wait_until(lambda: deployed.device.cluster.cluster is not None and deployed.device.cluster.cluster.is_ready())
@@ -188,7 +190,7 @@ async def test_a_cluster_comes_back_after_a_reboot(deployed: Bench) -> None:
 async def test_a_removed_deployment_leaves_nothing(deployed: Bench) -> None:
     assert (await deployed.one("Remove-AksEdgeDeployment", Force=None)) is True
     assert deployed.device.state.summary == "installed"
-    assert deployed.device.store.load_cluster() is None
+    assert not ClusterFile(deployed.device.store.cluster_path).exists
     again = await deployed.run(("Remove-AksEdgeDeployment", {"Force": None}))
     assert again.failed is not None
     assert again.failed.message == "Please create a deployment before using this commandlet."
@@ -240,13 +242,12 @@ async def test_what_happens_inside_a_cluster_is_kept_while_the_sandbox_runs(depl
     cluster = deployed.device.cluster.cluster
     assert cluster is not None
     deployed.device.cluster.save_if_changed()
-    before = deployed.device.store.load_cluster()
+    file = ClusterFile(deployed.device.store.cluster_path)
+    _, before = file.load()
     cluster.set_node_ready("press-01-ledge", False)
     deployed.device.cluster.save_if_changed()
 
-    after = deployed.device.store.load_cluster()
-    assert before is not None
-    assert after is not None
+    _, after = file.load()
     assert after["revision"] > before["revision"]
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from akslite_ps.sandbox.device.arc import connectivity
+
 if TYPE_CHECKING:
     from conftest import Bench
 
@@ -122,9 +124,12 @@ async def test_there_can_be_one_deployment_only(deployed: Bench) -> None:
 async def test_arc_values_connect_the_cluster_and_the_secret_is_kept_nowhere(prepared: Bench) -> None:
     assert await prepared.deploy(Network__InternetDisabled=False, Arc=ARC_VALUES) == "OK"
 
+    await prepared.wait_until(lambda: connectivity(prepared.device) == "Connected")
     assert await prepared.one("Test-AksEdgeArcConnection") is True
     assert (await prepared.one("Get-AksEdgeDeploymentInfo")).properties["ClusterName"] == "press"
-    for file in prepared.device.store.folder.iterdir():
+    files = [file for file in prepared.device.store.folder.rglob("*") if file.is_file()]
+    assert files
+    for file in files:
         assert b"canary-4711" not in file.read_bytes()
 
 
@@ -162,7 +167,7 @@ async def test_a_template_can_be_written_on_the_device_and_deployed_from_there(p
 
 
 async def test_a_fault_fails_the_deployment_at_its_stage_with_its_answer(prepared: Bench) -> None:
-    prepared.device.add_fault("deployment-fails", stage="kubernetes", answer="Starting Kubernetes runtime in Linux node failed")
+    prepared.device.add_fault("deployment-fails", at="kubernetes", answer="Starting Kubernetes runtime in Linux node failed")
     recorded = await prepared.run(("New-AksEdgeDeployment", {"JsonConfigString": prepared.config()}))
 
     assert recorded.output == ["Starting Kubernetes runtime in Linux node failed"]
@@ -175,7 +180,7 @@ async def test_a_fault_fails_the_deployment_at_its_stage_with_its_answer(prepare
 
 async def test_a_reboot_in_the_middle_leaves_a_half_deployment_to_be_removed(prepared: Bench) -> None:
     before = prepared.device.state.boot_time
-    prepared.device.add_fault("reboot-during", stage="kubernetes")
+    prepared.device.add_fault("reboot-during", at="kubernetes")
     deploying = asyncio.ensure_future(prepared.deploy())
     with pytest.raises(asyncio.CancelledError):
         await deploying
@@ -223,14 +228,6 @@ async def test_a_slow_device_takes_as_many_times_as_long(bench: Bench) -> None:
     bench.device.add_fault("slow", factor=3)
 
     assert bench.device.clock.real_seconds(100) == pytest.approx(3 * normal)
-
-
-async def test_cmdlets_without_behaviour_say_so(prepared: Bench) -> None:
-    recorded = await prepared.run(("Start-AksEdgeUpdate", {"Force": None}))
-
-    assert recorded.failed is not None
-    assert recorded.failed.error_id == "NotSimulated,Start-AksEdgeUpdate"
-    assert recorded.failed.message == "Start-AksEdgeUpdate is not simulated yet."
 
 
 async def test_a_pass_through_of_the_tpm_is_asked_for(prepared: Bench) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from akslite_ps.sandbox.embedded.binder import Binding, bind
 from akslite_ps.sandbox.embedded.parameters import CommandSyntax, parameter, switch
+from akslite_ps.sandbox.embedded.pipeline_binding import MissingFromInput
 from akslite_ps.sandbox.engine import ErrorInfo, Parameter, PipelineFailed, PsValue
 
 DEPLOY = CommandSyntax(
@@ -65,7 +66,7 @@ def test_a_name_is_found_without_regard_to_case_and_by_an_unambiguous_beginning(
 
 
 def test_aliases_name_their_parameter_and_common_parameters_are_always_there() -> None:
-    values = bound(DEPLOY, f=None, vb=None, ea="stop", wi=True).values
+    values = bound(DEPLOY, f=True, vb=None, ea="stop", wi=True).values
 
     assert values == {"Force": True, "Verbose": True, "ErrorAction": "Stop", "WhatIf": True}
 
@@ -100,12 +101,13 @@ def test_a_set_is_chosen_by_what_is_given_and_the_default_where_that_does_not_de
         ("Accept", 1, True),
         ("Accept", False, False),
         ("Force", False, False),
-        ("Force", None, True),
+        ("Force", None, False),
+        ("-Force", None, True),
         ("Force", PsValue({"IsPresent": True}, ("System.Management.Automation.SwitchParameter",)), True),
     ],
 )
 def test_values_are_converted_to_the_parameters_type(parameter_name: str, given: Any, value: Any) -> None:
-    assert bound(DEPLOY, **{parameter_name: given}).values == {parameter_name: value}
+    assert bound(DEPLOY, **{parameter_name: given}).values == {parameter_name.lstrip("-"): value}
 
 
 def test_defaults_stand_in_for_what_is_not_given() -> None:
@@ -159,7 +161,7 @@ def test_a_compiled_cmdlet_words_a_wrong_type_differently() -> None:
     assert error.message.startswith("Cannot bind parameter 'Seconds'. Cannot convert value \"soon\"")
 
 
-def test_a_missing_mandatory_parameter_is_an_error_and_never_a_question() -> None:
+def test_a_missing_mandatory_parameter_is_an_error_unless_somebody_answers() -> None:
     error = refused(CMDLET)
 
     assert error.error_id == "MissingMandatoryParameter,Example.WaitThingCommand"
@@ -171,7 +173,8 @@ def test_a_mandatory_parameter_may_come_from_the_pipeline() -> None:
 
     assert binding.bind_object(5) == {"Seconds": 5}
     assert binding.bind_object("7") == {"Seconds": 7}
-    assert binding.bind_object(PsValue({"name": "by property"})) == {"Name": "by property"}
+    with pytest.raises(MissingFromInput, match="mandatory"):
+        binding.bind_object(PsValue({"name": "by property"}))
     assert binding.bind_object("no number") is None
 
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from akslite_ps.sandbox.embedded.comparison import compare
+from akslite_ps.sandbox.embedded.conversion import ConversionFailed, convert
 from akslite_ps.sandbox.embedded.formatting import format_objects
-from akslite_ps.sandbox.embedded.values import ConversionFailed, compare, convert, property_of, text_of, type_name_of, wildcard
+from akslite_ps.sandbox.embedded.values import property_of, text_of, type_name_of, wildcard
 from akslite_ps.sandbox.engine import EnumValue, PsValue, SecureText
 
 MOMENT = dt.datetime(2026, 4, 1, 13, 5, 9, tzinfo=dt.UTC)
@@ -88,13 +90,13 @@ def test_properties_are_found_without_regard_to_case() -> None:
 def test_objects_of_different_shape_are_shown_one_group_after_the_other() -> None:
     text = format_objects([1, "two", PsValue({"A": [1, 2, 3, 4, 5]}), {"K": "V"}])
 
-    assert [line for line in text.splitlines() if line] == [
+    assert [line.rstrip() for line in text.splitlines() if line] == [
         "1",
         "two",
         "A",
         "-",
         "{1, 2, 3, 4...}",
-        "Name Value",
-        "---- -----",
-        "K    V",
+        "Name                           Value",
+        "----                           -----",
+        "K                              V",
     ]

@@ -60,13 +60,13 @@ def test_up_starts_one_process_and_grows_it_and_down_keeps_the_devices(folder: P
 def test_a_running_sandbox_is_controlled_from_outside_by_who_has_the_token(folder: Path) -> None:
     running = up(folder)
 
-    status = sandbox.add_fault(folder, "press-01", "deployment-fails", stage="kubernetes", times=2)
+    status = sandbox.add_fault(folder, "press-01", "deployment-fails", at="kubernetes", times=2)
     assert status.devices[0].faults == ("deployment-fails",)
     assert sandbox.clear_faults(folder, "press-01").devices[0].faults == ()
     assert sandbox.reboot(folder, "press-01").running
     sandbox.change_hardware(folder, "press-01", default_gateway=None)
-    with pytest.raises(UsageError, match="no stage"):
-        sandbox.add_fault(folder, "press-01", "deployment-fails", stage="somewhere")
+    with pytest.raises(UsageError, match="does not strike at"):
+        sandbox.add_fault(folder, "press-01", "deployment-fails", at="somewhere")
     with pytest.raises(UsageError, match="no fault 'typo'"):
         sandbox.add_fault(folder, "press-01", "typo")
     with pytest.raises(UsageError, match="no device 'press-99'"):

@@ -87,6 +87,7 @@ async def test_without_a_running_cluster_there_is_nothing_to_read(bench: Bench) 
     assert await bench.deploy() == "OK"
     await bench.one("Get-AksLiteWorkload", Kind="Nodes")
     await bench.run("Stop-AksEdgeNode")
+    await bench.wait_until(lambda: bench.device.cluster.cluster is None)
     assert (await bench.run(command)).failed is not None
 
 

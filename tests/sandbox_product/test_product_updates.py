@@ -122,7 +122,7 @@ async def test_a_single_machine_is_updated_in_two_phases_with_a_new_session_betw
     assert first.output == [COMPLETE]
     assert in_old.failed is not None
     assert in_old.failed.message == assumptions.STALE_MODULE
-    assert str(seen_by_old.output[0].properties["Version"]) == "1.10.868.0"
+    assert seen_by_old.output[0].properties["Version"].text == "1.10.868.0"
     assert between == ("v1.30.6+k3s1", ["v1.30.6+k3s1"])
     assert second.failed is None
     assert versions(on_1_10) == ("v1.31.6+k3s1", ["v1.31.6+k3s1"])

@@ -133,11 +133,6 @@ DEPLOYED_ROWS: Mapping[str, Row] = {
     "what if it were removed": c("Remove-AksEdgeDeployment", WhatIf=True),
 }
 KNOWN_DIFFERENCES: Mapping[str, str] = {
-    "same parameter by name and prefix": "PowerShell names the parameter as declared",
-    "list for a text": "a list that comes over the wire is joined to a text",
-    "quietly": "PowerShell takes a throw under -ErrorAction SilentlyContinue for said",
-    "what if": "PowerShell tells the client's host, not the information stream",
-    "what if it were removed": "PowerShell tells the client's host, not the information stream",
     "values": "PowerShell sends null as a message without content",
 }
 """Rows in which the embedded engine is known to be wrong."""

@@ -10,7 +10,7 @@ from akslite_ps.aksedge.calls.arc import ArcCalls
 from akslite_ps.aksedge.calls.deployments import DeploymentCalls
 from akslite_ps.aksedge.calls.evidence import EvidenceCalls
 from akslite_ps.aksedge.calls.nodes import NodeCalls, NodeType, ScaleConfig
-from akslite_ps.aksedge.calls.sending import explained
+from akslite_ps.aksedge.calls.sending import explained, with_role
 from akslite_ps.aksedge.calls.updates import UpdateCalls
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "NodeType",
     "ScaleConfig",
     "explained",
+    "with_role",
 ]
 
 

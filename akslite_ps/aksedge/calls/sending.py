@@ -9,8 +9,9 @@ from typing import Any
 from akslite_ps.aksedge.calls.answers import last_text, lines, truth
 from akslite_ps.aksedge.catalog import CmdletSpec, ParameterSpec, load_catalog
 from akslite_ps.aksedge.failures import KnownFailure, known_failure
+from akslite_ps.aksedge.roles import endpoint_for
 from akslite_ps.aksedge.session_port import Answer, DeviceSession, OnRecord
-from akslite_ps.errors import CmdletFailed, UsageError
+from akslite_ps.errors import CmdletFailed, NotPermitted, UsageError
 from akslite_ps.secrets import redact
 
 _NEXT = "collect the product's event log and logs, and look for the first error in them"
@@ -47,6 +48,7 @@ class Sender:
         Raises:
             UsageError: The catalog has no such cmdlet or parameter, or forbids the value.
             CmdletFailed: With the known cause and remedy, where there is one.
+            NotPermitted: The endpoint's role does not allow it; says which endpoint would.
         """
         spec = _current(name)
         arguments = {**spec.quiet, **_arguments(spec, parameters)}
@@ -54,6 +56,8 @@ class Sender:
             return self._session.invoke(spec.name, timeout_s=timeout_s, on_record=on_record, check=check, **arguments)
         except CmdletFailed as error:
             raise explained(error) from error
+        except NotPermitted as error:
+            raise with_role(error, spec.name) from error
 
     def _must_say_ok(self, name: str, answer: Answer) -> None:
         """The cmdlets of which "OK" or True is success.
@@ -77,6 +81,18 @@ class Sender:
             cause=f"{failure.cause} ({failure.certainty}: {failure.source})" if failure else None,
             next_action=failure.remedy if failure else _NEXT,
         )
+
+
+def with_role(error: NotPermitted, command: str) -> NotPermitted:
+    """The same refusal with the endpoint that would allow the command."""
+    endpoint = endpoint_for(command)
+    who = f"the endpoint {endpoint} allows it" if endpoint else "only administrators may: use the endpoint Microsoft.PowerShell"
+    return NotPermitted(
+        error.message,
+        device=error.device,
+        attempted=error.attempted or f"run {command}",
+        next_action=f"{who} (`akslite device add --configuration-name`); {error.next_action}" if error.next_action else who,
+    )
 
 
 def explained(error: CmdletFailed) -> CmdletFailed:

@@ -6,57 +6,71 @@ state, and bound by ``sandbox.embedded.binder``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 
-from akslite_ps.sandbox.commands import aksedge, discovery, objects, ops, output, system, where
+from akslite_ps.sandbox.commands import (
+    aksedge,
+    completion,
+    discovery,
+    helping,
+    json_commands,
+    measuring,
+    objects,
+    ops,
+    ordering,
+    output,
+    selecting,
+    sessions,
+    showing,
+    system,
+    where,
+)
+from akslite_ps.sandbox.commands.table import CommandTable
 from akslite_ps.sandbox.device.state import InstalledProduct
-from akslite_ps.sandbox.embedded.cmdlet import CommandInfo
 
 __all__ = ["CommandTable", "commands_for"]
 
-_CORE = (*discovery.COMMANDS, *objects.COMMANDS, *output.COMMANDS, *system.COMMANDS, *where.COMMANDS)
+_SUBJECTS = (
+    completion,
+    discovery,
+    helping,
+    json_commands,
+    measuring,
+    objects,
+    ordering,
+    output,
+    selecting,
+    sessions,
+    showing,
+    system,
+    where,
+)
+_CORE = tuple(info for subject in _SUBJECTS for info in subject.COMMANDS)
 _ALIASES = {
     "%": "ForEach-Object",
     "?": "Where-Object",
     "clear": "Clear-Host",
     "cls": "Clear-Host",
     "echo": "Write-Output",
+    "fl": "Format-List",
     "foreach": "ForEach-Object",
+    "ft": "Format-Table",
     "gcm": "Get-Command",
+    "gl": "Get-Location",
+    "gm": "Get-Member",
+    "group": "Group-Object",
     "gsv": "Get-Service",
     "help": "Get-Help",
+    "iex": "Invoke-Expression",
     "man": "Get-Help",
     "measure": "Measure-Object",
+    "pwd": "Get-Location",
     "select": "Select-Object",
     "sleep": "Start-Sleep",
     "sort": "Sort-Object",
     "where": "Where-Object",
     "write": "Write-Output",
 }
-
-
-class CommandTable:
-    """Commands and aliases by name, ignoring case."""
-
-    def __init__(self, commands: Iterable[CommandInfo], aliases: Mapping[str, str]) -> None:
-        self._commands = {info.name.casefold(): info for info in commands}
-        self._aliases = {alias.casefold(): name for alias, name in aliases.items()}
-
-    def __iter__(self) -> Iterator[CommandInfo]:
-        return iter(self._commands.values())
-
-    @property
-    def aliases(self) -> Mapping[str, str]:
-        """Alias to command name."""
-        return self._aliases
-
-    def find(self, name: str) -> CommandInfo | None:
-        """The command of this name or alias, which may carry its module's name before a backslash."""
-        module, _, bare = name.rpartition("\\")
-        wanted = self._aliases.get(bare.casefold(), bare).casefold()
-        info = self._commands.get(wanted)
-        return info if info and module.casefold() in {"", info.module.casefold()} else None
 
 
 def commands_for(product: InstalledProduct | None) -> CommandTable:

@@ -1,189 +1,118 @@
-"""Commands about commands: Get-Command, Get-Help, Get-FormatData.
-
-What they show comes from the same metadata that the binder uses.
-"""
+"""Get-Command and Get-FormatData. What Get-Command shows comes from the same metadata that the binder uses."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+from akslite_ps.sandbox.commands.command_objects import alias_object, command_object, show_command_object, syntax_text
 from akslite_ps.sandbox.embedded.cmdlet import Call, CommandInfo, cmdlet
-from akslite_ps.sandbox.embedded.parameters import ParameterInfo, parameter, switch
-from akslite_ps.sandbox.embedded.syntax import shown_type, syntax_lines
-from akslite_ps.sandbox.embedded.values import full_type_name, wildcard
-from akslite_ps.sandbox.engine import EnumValue, ErrorInfo, PipelineFailed, PsValue
+from akslite_ps.sandbox.embedded.failures import NOT_RECOGNIZED
+from akslite_ps.sandbox.embedded.parameters import parameter, switch
+from akslite_ps.sandbox.embedded.values import wildcard
 
 _MODULE = "Microsoft.PowerShell.Core"
-_COMMAND_TYPES = {"Alias": 1, "Function": 2, "Cmdlet": 8}
 _HAS_WILDCARD = re.compile(r"[*?\[]")
+_ORDER = ("Alias", "Function", "Cmdlet")
+_Found = tuple[str, CommandInfo]
 
 
 async def get_command(call: Call) -> AsyncIterator[Any]:
     left = call["TotalCount"]
     async for values in call.each():
-        names: list[str] = values.get("Name") or ["*"]
-        for name in names:
-            found = [info for info in _named(call, name) if _wanted(info, values)]
-            if not found and not _HAS_WILDCARD.search(name):
-                call.error(
-                    f"The term '{name}' is not recognized as the name of a cmdlet, function, script file, or operable program. "
-                    "Check the spelling of the name, or if a path was included, verify that the path is correct and try again.",
-                    "CommandNotFoundException",
-                    "ObjectNotFound",
-                    exception="System.Management.Automation.CommandNotFoundException",
-                    target=name,
-                )
-            for info in found:
-                if left is not None and left <= 0:
-                    return
-                left = None if left is None else left - 1
-                yield _syntax_text(info) if values.get("Syntax") else _command_object(info)
+        for name, info in _asked(call, values):
+            if left is not None and left <= 0:
+                return
+            left = None if left is None else left - 1
+            yield _shown(name, info, values)
 
 
-def _named(call: Call, name: str) -> list[CommandInfo]:
-    if not _HAS_WILDCARD.search(name):
+def _asked(call: Call, values: Mapping[str, Any]) -> list[_Found]:
+    names: list[str] = values.get("Name") or []
+    if not names:
+        # Of the aliases only those in the form Verb-Noun, unless somebody asks for a number of commands.
+        found = [f for f in _all(call) if not _is_alias(f) or "-" in f[0] or "CommandType" in values or "TotalCount" in values]
+        return [one for one in found if _wanted(one, values)]
+    asked: list[_Found] = []
+    for name in names:
+        if _HAS_WILDCARD.search(name):
+            asked += [one for one in _matching(call, name) if _wanted(one, values)]
+            continue
         info = call.runspace.commands.find(name)
-        return [info] if info else []
-    pattern = wildcard(name)
-    return sorted((info for info in call.runspace.commands if pattern.fullmatch(info.name)), key=lambda info: info.name.casefold())
+        own = name.rpartition("\\")[2]
+        one = None if info is None else (own if own.casefold() in call.runspace.commands.aliases else info.name, info)
+        if one is None or not _wanted(one, values):
+            _not_recognized(call, name)
+        else:
+            asked.append(one)
+    return asked
 
 
-def _wanted(info: CommandInfo, values: Any) -> bool:
-    verb, _, noun = info.name.partition("-")
-    for asked, actual in (("Module", info.module), ("Verb", verb), ("Noun", noun), ("CommandType", info.command_type)):
+def _all(call: Call) -> list[_Found]:
+    commands = call.runspace.commands
+    aliases: list[_Found] = [(alias, info) for alias in commands.aliases if (info := commands.find(alias)) is not None]
+    found = [*aliases, *((info.name, info) for info in commands)]
+    return sorted(found, key=lambda one: (_ORDER.index(_kind(one)), one[0].casefold()))
+
+
+def _matching(call: Call, pattern: str) -> list[_Found]:
+    module, _, bare = pattern.rpartition("\\")
+    names, modules = wildcard(bare), wildcard(module or "*")
+    return [one for one in _all(call) if names.fullmatch(one[0]) and (not module or modules.fullmatch(one[1].module))]
+
+
+def _is_alias(one: _Found) -> bool:
+    return one[0] != one[1].name
+
+
+def _kind(one: _Found) -> str:
+    return "Alias" if _is_alias(one) else one[1].command_type
+
+
+def _wanted(one: _Found, values: Mapping[str, Any]) -> bool:
+    name, info = one
+    verb, dash, noun = name.partition("-")
+    if (values.get("Verb") or values.get("Noun")) and (not dash or _is_alias(one)):
+        return False
+    kinds = {kind.strip() for kind in (values.get("CommandType") or "All").split(",")}
+    if not kinds & {"All", _kind(one)}:
+        return False
+    module = "" if _is_alias(one) else info.module
+    for asked, actual in (("Module", module), ("Verb", verb), ("Noun", noun)):
         patterns = values.get(asked)
-        if patterns and not any(text == "All" or wildcard(text).fullmatch(actual) for text in patterns):
+        if patterns and not any(wildcard(text).fullmatch(actual) for text in patterns):
             return False
-    return True
+    patterns = values.get("ParameterName")
+    return not patterns or any(_has_parameter(info, text) for text in patterns)
 
 
-def _syntax_text(info: CommandInfo) -> str:
-    return "\r\n" + "\r\n\r\n".join(syntax_lines(info.syntax)) + "\r\n"
+def _has_parameter(info: CommandInfo, text: str) -> bool:
+    pattern = wildcard(text)
+    return any(pattern.fullmatch(name) for p in info.syntax.all_parameters() for name in p.names())
 
 
-def _command_object(info: CommandInfo) -> PsValue:
-    kind = info.command_type
-    verb, _, noun = info.name.partition("-")
-    return PsValue(
-        {
-            "Name": info.name,
-            "CommandType": EnumValue("System.Management.Automation.CommandTypes", _COMMAND_TYPES[kind], kind),
-            "Version": info.version,
-            "Source": info.module,
-            "ModuleName": info.module,
-            "Verb": verb,
-            "Noun": noun,
-            "DefaultParameterSet": info.syntax.default_set,
-            "Definition": _syntax_text(info),
-            "Parameters": {p.name: full_type_name(p.type) for p in info.syntax.all_parameters()},
-        },
-        (f"System.Management.Automation.{kind}Info", "System.Management.Automation.CommandInfo", "System.Object"),
-        info.name,
+def _not_recognized(call: Call, name: str) -> None:
+    call.error(
+        NOT_RECOGNIZED.format(name),
+        "CommandNotFoundException",
+        "ObjectNotFound",
+        exception="System.Management.Automation.CommandNotFoundException",
+        target=name,
     )
 
 
-# -- Get-Help -----------------------------------------------------------------------------------------------------
-
-
-async def get_help(call: Call) -> AsyncIterator[PsValue]:
-    name = call["Name"] or "Get-Help"
-    found = _named(call, name)
-    if not found and not _HAS_WILDCARD.search(name):
-        found = _named(call, f"*{name}*")
-    if not found:
-        raise PipelineFailed(
-            ErrorInfo(
-                message=f"Get-Help could not find {name} in a help file in this session.",
-                error_id="HelpNotFound,Microsoft.PowerShell.Commands.GetHelpCommand",
-                category="ResourceUnavailable",
-                exception_type="Microsoft.PowerShell.Commands.HelpNotFoundException",
-                activity="Get-Help",
-            )
-        )
-    if call.is_bound("Parameter"):
-        for parameter_info in _asked_parameters(call, found[0]):
-            yield _parameter_help(parameter_info)
-        return
-    if len(found) > 1:
-        for info in found:
-            yield PsValue(
-                {"Name": info.name, "Category": info.command_type, "Module": info.module, "Synopsis": info.synopsis},
-                ("HelpInfoShort", "System.Object"),
-            )
-        return
-    yield _help(found[0], detailed=bool(call["Full"] or call["Detailed"]))
-
-
-def _asked_parameters(call: Call, info: CommandInfo) -> list[ParameterInfo]:
-    pattern = wildcard(call["Parameter"])
-    found = [p for p in info.syntax.parameters if pattern.fullmatch(p.name)]
-    if not found:
-        call.error(
-            f"No parameter matches criteria {call['Parameter']}.",
-            "NoParmsFound",
-            "InvalidArgument",
-            exception="System.Management.Automation.PSArgumentException",
-            target=call["Parameter"],
-        )
-    return found
-
-
-def _help(info: CommandInfo, *, detailed: bool) -> PsValue:
-    syntax = syntax_lines(info.syntax, show_allowed=True)
-    blocks = [("NAME", [info.name]), ("SYNOPSIS", [info.synopsis]), ("SYNTAX", syntax)]
-    if detailed:
-        blocks.append(("PARAMETERS", [line for p in info.syntax.parameters for line in _parameter_text(p).splitlines()]))
-    text = "\r\n".join(title + "\r\n" + "".join(f"    {line}\r\n" for line in lines) for title, lines in blocks)
-    return PsValue(
-        {
-            "Name": info.name,
-            "Category": info.command_type,
-            "ModuleName": info.module,
-            "Synopsis": info.synopsis,
-            "Syntax": syntax,
-            "Parameters": [_parameter_help(p) for p in info.syntax.parameters],
-        },
-        ("ExtendedCmdletHelpInfo", "System.Object"),
-        text,
-    )
-
-
-def _parameter_help(info: ParameterInfo) -> PsValue:
-    memberships = list(info.sets.values())
-    positions = [m.position for m in memberships if m.position is not None]
-    return PsValue(
-        {
-            "Name": info.name,
-            "Type": shown_type(info.type),
-            "Required": any(m.mandatory for m in memberships),
-            "Position": str(positions[0]) if positions else "named",
-            "PipelineInput": any(m.from_pipeline or m.from_property for m in memberships),
-            "DefaultValue": info.default,
-            "Aliases": list(info.aliases),
-            "Values": list(info.allowed),
-            "Description": info.description,
-        },
-        ("ExtendedCmdletHelpInfo#parameter", "System.Object"),
-        _parameter_text(info),
-    )
-
-
-def _parameter_text(info: ParameterInfo) -> str:
-    head = f"-{info.name}" + ("" if info.is_switch else f" <{shown_type(info.type)}>")
-    lines = [head]
-    if info.description:
-        lines.append(f"    {info.description}")
-    if info.allowed:
-        lines.append(f"    Values: {', '.join(info.allowed)}")
-    if any(membership.mandatory for membership in info.sets.values()):
-        lines.append("    Required")
-    return "\r\n".join([*lines, ""])
+def _shown(name: str, info: CommandInfo, values: Mapping[str, Any]) -> Any:
+    is_alias = name != info.name
+    if values.get("Syntax"):
+        return info.name if is_alias else syntax_text(info)
+    if values.get("ShowCommandInfo"):
+        return show_command_object(info)
+    return alias_object(name, info) if is_alias else command_object(info)
 
 
 async def get_format_data(_call: Call) -> None:
-    """Clients of a session ask for formats; a restricted endpoint has none of its own to give."""
+    """Clients of a session ask for formats of the types they get; the device has none that differ from Windows PowerShell's own."""
 
 
 _CMDLET_SET, _ALL_SET = "CmdletSet", "AllCommandSet"
@@ -191,17 +120,18 @@ COMMANDS: tuple[CommandInfo, ...] = (
     cmdlet(
         "Get-Command",
         get_command,
-        parameter("Name", "String[]", position=0, from_pipeline=True, from_property=True, sets=[_ALL_SET]),
+        parameter("Name", "String[]", position=0, from_pipeline=True, from_property=True, sets=[_ALL_SET], not_empty=True),
         parameter("Verb", "String[]", from_property=True, sets=[_CMDLET_SET]),
         parameter("Noun", "String[]", from_property=True, sets=[_CMDLET_SET]),
         parameter("Module", "String[]", from_property=True, aliases=("PSSnapin",)),
-        parameter("TotalCount", "Int32", from_property=True, minimum=0),
+        parameter("CommandType", "CommandTypes", from_property=True, sets=[_ALL_SET], aliases=("Type",)),
+        parameter("TotalCount", "Int32", from_property=True),
         switch("Syntax"),
+        switch("ShowCommandInfo"),
+        parameter("ArgumentList", "Object[]", position=1, aliases=("Args",), remaining=True, may_be_empty=True),
+        switch("All"),
         switch("ListImported"),
-        parameter("ArgumentList", "Object[]", aliases=("Args",)),
-        parameter(
-            "CommandType", "String[]", from_property=True, sets=[_ALL_SET], aliases=("Type",), allowed=(*_COMMAND_TYPES, "All")
-        ),
+        parameter("ParameterName", "String[]", not_empty=True),
         module=_MODULE,
         class_name="GetCommandCommand",
         default_set=_CMDLET_SET,
@@ -210,25 +140,10 @@ COMMANDS: tuple[CommandInfo, ...] = (
         read_only=True,
     ),
     cmdlet(
-        "Get-Help",
-        get_help,
-        parameter("Name", "String", position=0, from_property=True),
-        parameter("Parameter", "String"),
-        switch("Full"),
-        switch("Detailed"),
-        switch("Examples"),
-        parameter("Category", "String[]"),
-        module=_MODULE,
-        class_name="GetHelpCommand",
-        version="3.0.0.0",
-        synopsis="Tells what a command does and takes.",
-        read_only=True,
-    ),
-    cmdlet(
         "Get-FormatData",
         get_format_data,
-        parameter("TypeName", "String[]", position=0),
-        parameter("PowerShellVersion", "Object"),
+        parameter("TypeName", "String[]", position=0, not_empty=True),
+        parameter("PowerShellVersion", "Version"),
         module="Microsoft.PowerShell.Utility",
         class_name="GetFormatDataCommand",
         synopsis="Tells how objects are shown.",

@@ -139,7 +139,7 @@ async def _run_installer(call: Call) -> None:
         call.progress(Progress(activity, f"{passed:.0f} s"))
         await call.device.clock.sleep(assumptions.MSI_SECONDS / _PROGRESS_STEPS)
         passed += assumptions.MSI_SECONDS / _PROGRESS_STEPS
-        if passed > assumptions.MSI_SECONDS / 2 and call.device.take_fault("reboot-during", stage="msi"):
+        if passed > assumptions.MSI_SECONDS / 2 and call.device.take_fault("reboot-during", at="msi"):
             await call.device.reboot_under_us()
     call.progress(Progress(activity, completed=True))
 

@@ -1,21 +1,17 @@
-"""Commands that write: Write-Output, Write-Host, Write-Warning, Write-Error, Write-Progress, Out-String, Out-Default, Out-Null."""
+"""Commands that write: Write-Output, Write-Host, Write-Warning, Write-Error, Write-Progress."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from typing import Any
 
-from psrpcore.types import ErrorCategory
-
 from akslite_ps.sandbox.embedded.cmdlet import Call, cmdlet
-from akslite_ps.sandbox.embedded.formatting import format_objects
 from akslite_ps.sandbox.embedded.parameters import parameter, switch
 from akslite_ps.sandbox.embedded.values import is_sequence, text_of
-from akslite_ps.sandbox.engine import ErrorInfo, PipelineFailed, Progress
+from akslite_ps.sandbox.engine import ErrorInfo, Progress
 
 _MODULE = "Microsoft.PowerShell.Utility"
 _WRITE_ERROR = "Microsoft.PowerShell.Commands.WriteErrorException"
-_CATEGORIES = tuple(category.name for category in ErrorCategory)
 
 
 async def write_output(call: Call) -> AsyncIterator[Any]:
@@ -56,11 +52,7 @@ async def write_error(call: Call) -> None:
             reason=call["CategoryReason"] or "WriteErrorException",
             target_name=text_of(target),
         )
-        action = call.binding.values.get("ErrorAction", "Continue")
-        if action == "Stop":
-            raise PipelineFailed(error)
-        if action in {"Continue", "Inquire"}:
-            call.streams.error(error)
+        call.write_error(error)
 
 
 async def write_progress(call: Call) -> None:
@@ -78,28 +70,6 @@ async def write_progress(call: Call) -> None:
     )
 
 
-async def out_string(call: Call) -> AsyncIterator[str]:
-    values = [value async for value in call.items()]
-    text = format_objects(values, width=call["Width"])
-    if not call["Stream"]:
-        yield text
-        return
-    for line in text.splitlines():
-        yield line
-
-
-async def out_default(call: Call) -> AsyncIterator[Any]:
-    """Over a session there is no screen: what comes in goes to the client, which shows it."""
-    async for value in call.items():
-        yield value
-
-
-async def out_null(call: Call) -> None:
-    async for _ in call.items():
-        pass
-
-
-_INPUT = parameter("InputObject", "PSObject", from_pipeline=True)
 COMMANDS = (
     cmdlet(
         "Write-Output",
@@ -117,8 +87,8 @@ COMMANDS = (
         parameter("Object", "Object", position=0, from_pipeline=True, remaining=True),
         switch("NoNewline"),
         parameter("Separator", "Object"),
-        parameter("ForegroundColor", "String"),
-        parameter("BackgroundColor", "String"),
+        parameter("ForegroundColor", "ConsoleColor"),
+        parameter("BackgroundColor", "ConsoleColor"),
         module=_MODULE,
         class_name="WriteHostCommand",
         synopsis="Writes text to the host.",
@@ -146,7 +116,7 @@ COMMANDS = (
         "Write-Error",
         write_error,
         parameter("Message", "String", mandatory=True, position=0, from_pipeline=True, may_be_empty=True, aliases=("Msg",)),
-        parameter("Category", "String", allowed=_CATEGORIES, default="NotSpecified"),
+        parameter("Category", "ErrorCategory", default="NotSpecified"),
         parameter("ErrorId", "String"),
         parameter("TargetObject"),
         parameter("CategoryActivity", "String", aliases=("Activity",)),
@@ -171,36 +141,6 @@ COMMANDS = (
         module=_MODULE,
         class_name="WriteProgressCommand",
         synopsis="Writes a progress record.",
-        read_only=True,
-    ),
-    cmdlet(
-        "Out-String",
-        out_string,
-        _INPUT,
-        switch("Stream"),
-        parameter("Width", "Int32", minimum=2, default=120),
-        module=_MODULE,
-        class_name="OutStringCommand",
-        synopsis="Turns objects into the text that a screen would show.",
-        read_only=True,
-    ),
-    cmdlet(
-        "Out-Default",
-        out_default,
-        _INPUT,
-        switch("Transcript"),
-        module="Microsoft.PowerShell.Core",
-        class_name="OutDefaultCommand",
-        synopsis="Sends output to where it is shown.",
-        read_only=True,
-    ),
-    cmdlet(
-        "Out-Null",
-        out_null,
-        _INPUT,
-        module="Microsoft.PowerShell.Core",
-        class_name="OutNullCommand",
-        synopsis="Throws the pipeline's objects away.",
         read_only=True,
     ),
 )

@@ -119,6 +119,7 @@ def _service_object(service: host.Service) -> PsValue:
             "DisplayName": service.display_name,
             "ServiceName": service.name,
             "MachineName": ".",
+            "ServicesDependedOn": [],
             "Status": EnumValue(_STATUS_TYPE, _STATUS_NUMBERS[service.status], service.status),
             "StartType": EnumValue(_START_TYPE, _START_NUMBERS[service.start_type], service.start_type),
         },

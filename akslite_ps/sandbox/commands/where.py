@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 from akslite_ps.sandbox.embedded.cmdlet import Call, CommandInfo, cmdlet
+from akslite_ps.sandbox.embedded.comparison import compare
 from akslite_ps.sandbox.embedded.parameters import ParameterInfo, parameter
-from akslite_ps.sandbox.embedded.values import compare, is_sequence, property_of, text_of, wildcard
+from akslite_ps.sandbox.embedded.patterns import dotnet_pattern
+from akslite_ps.sandbox.embedded.syntax import shown_type
+from akslite_ps.sandbox.embedded.values import FULL_NAMES, is_sequence, property_of, text_of, type_name_of, wildcard
+from akslite_ps.sandbox.engine import PsValue
 
 
 def _truth(value: Any) -> bool:
@@ -37,7 +41,21 @@ def _like(left: Any, right: Any, sensitive: bool) -> bool:
 
 
 def _match(left: Any, right: Any, sensitive: bool) -> bool:
-    return re.search(text_of(right), text_of(left), 0 if sensitive else re.IGNORECASE) is not None
+    return dotnet_pattern(text_of(right), ignore_case=not sensitive).search(text_of(left)) is not None
+
+
+def _is(left: Any, right: Any, _sensitive: bool) -> bool:
+    """Of a type named in full, without ``System.``, or by its short name."""
+    wanted = text_of(right).strip("[]").casefold()
+    names = left.type_names if isinstance(left, PsValue) and left.type_names else (type_name_of(left),)
+    known = {name.casefold() for name in (*names, "System.Object")} | {
+        shown_type(short).casefold() for short in _short_names(names)
+    }
+    return left is not None and (wanted in known or f"system.{wanted}" in known)
+
+
+def _short_names(names: Iterable[str]) -> list[str]:
+    return [short for short, full in FULL_NAMES.items() if full in names]
 
 
 def _contains(left: Any, right: Any, sensitive: bool) -> bool:
@@ -67,16 +85,27 @@ _OPERATORS: dict[str, Callable[[Any, Any, bool], bool]] = {
     "NotContains": _not(_contains),
     "In": _in,
     "NotIn": _not(_in),
+    "Is": _is,
+    "IsNot": _not(_is),
 }
+_WITHOUT_CASE = {"Is", "IsNot"}
 _EQUAL_SET = "EqualSet"
 
 
 async def where_object(call: Call) -> AsyncIterator[Any]:
     name, expected = call["Property"], call["Value"]
     operator, sensitive = next(
-        ((operator, letter == "C") for operator in _OPERATORS for letter in ("", "C") if call.is_bound(letter + operator)),
+        ((operator, letter == "C") for operator in _OPERATORS for letter in _letters(operator) if call.is_bound(letter + operator)),
         ("", False),
     )
+    if operator and not call.is_bound("Value"):
+        call.fail(
+            "The specified operator requires both the -Property and -Value parameters. Provide values for both parameters, and "
+            "then try the command again.",
+            "ValueNotSpecifiedForWhereObject",
+            "InvalidArgument",
+            exception="System.Management.Automation.PSArgumentException",
+        )
     async for value in call.items():
         _, actual = property_of(value, name)
         if not operator and not call.is_bound("Value"):
@@ -85,18 +114,25 @@ async def where_object(call: Call) -> AsyncIterator[Any]:
             try:
                 keep = _OPERATORS[operator or "EQ"](actual, expected, sensitive)
             except re.error as error:
-                call.fail(
-                    f'parsing "{text_of(expected)}" - {error}.',
-                    "InvalidRegularExpression",
+                call.error(
+                    f"The argument to operator '{'C' if sensitive else 'I'}{operator.lower()}' is not valid: "
+                    f'parsing "{text_of(expected)}" - {error}..',
+                    "BadOperatorArgument",
                     "InvalidArgument",
-                    exception="System.ArgumentException",
+                    exception="System.Management.Automation.PSArgumentException",
+                    target=value,
                 )
+                continue
         if keep:
             yield value
 
 
+def _letters(name: str) -> tuple[str, ...]:
+    return ("",) if name in _WITHOUT_CASE else ("", "C")
+
+
 def _where_parameters() -> list[ParameterInfo]:
-    sets = [_EQUAL_SET, *(f"{letter}{name}Set" for name in _OPERATORS for letter in ("", "C") if letter + name != "EQ")]
+    sets = [_EQUAL_SET, *(f"{letter}{name}Set" for name in _OPERATORS for letter in _letters(name) if letter + name != "EQ")]
     found = [
         parameter("InputObject", "PSObject", from_pipeline=True),
         parameter("Property", "String", mandatory=True, position=0, sets=sets),
@@ -105,8 +141,10 @@ def _where_parameters() -> list[ParameterInfo]:
     ]
     for name in _OPERATORS:
         if name != "EQ":
-            found.append(parameter(name, "SwitchParameter", mandatory=True, sets=[f"{name}Set"], aliases=(f"I{name}",)))
-        found.append(parameter(f"C{name}", "SwitchParameter", mandatory=True, sets=[f"C{name}Set"]))
+            aliases = () if name in _WITHOUT_CASE else (f"I{name}",)
+            found.append(parameter(name, "SwitchParameter", mandatory=True, sets=[f"{name}Set"], aliases=aliases))
+        if name not in _WITHOUT_CASE:
+            found.append(parameter(f"C{name}", "SwitchParameter", mandatory=True, sets=[f"C{name}Set"]))
     return found
 
 

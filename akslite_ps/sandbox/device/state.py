@@ -395,7 +395,7 @@ class DeviceStore:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(self.password_file, _random_password())
         for user in (spec.operator_user, spec.viewer_user):
-            self.password_of(user)
+            write_private(self._password_file_of(user), _random_password())
         self.save(spec, state)
 
     def load(self) -> tuple[DeviceSpec, DeviceState]:
@@ -419,10 +419,13 @@ class DeviceStore:
 
     def password_of(self, user: str) -> str:
         """The password of an account beside the administrator's, in the file ``password-<user>``; made where there is none yet."""
-        file = self.folder / f"password-{user}"
+        file = self._password_file_of(user)
         if not file.is_file():
             write_private(file, _random_password())
         return file.read_text(encoding="utf-8").strip()
+
+    def _password_file_of(self, user: str) -> Path:
+        return self.folder / f"password-{user}"
 
     @property
     def cluster_path(self) -> Path:

@@ -1,76 +1,47 @@
-"""Parameter binding as PowerShell does it: names, positions, types, parameter sets, pipeline objects.
+"""Parameter binding as PowerShell does it: names, positions, types, parameter sets, what is missing.
 
-Called by ``embedded.runspace`` for every command of a pipeline. Errors carry PowerShell's ids, categories and
-messages (Windows PowerShell 5.1 wording). A missing mandatory parameter is an error, never a question.
+Called by ``embedded.runspace`` for every command of a pipeline. The order of the steps is PowerShell's, because it decides
+which of several errors a caller sees. Errors carry PowerShell's ids, categories and messages (Windows PowerShell 5.1 wording).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from akslite_ps.sandbox.embedded.parameters import CommandSyntax, ParameterInfo
-from akslite_ps.sandbox.embedded.values import (
-    ConversionFailed,
-    convert,
-    full_type_name,
-    is_sequence,
-    property_of,
-    text_of,
-    type_name_of,
-)
-from akslite_ps.sandbox.engine import ErrorInfo, Parameter, PipelineFailed
+from akslite_ps.sandbox.embedded.arguments import BindingFailed, fits, given_value, prepared, refusal
+from akslite_ps.sandbox.embedded.missing import Latched, missing_mandatory
+from akslite_ps.sandbox.embedded.parameter_sets import ALL, ParameterSets, count
+from akslite_ps.sandbox.embedded.parameters import BARE, CommandSyntax, ParameterInfo, SetMembership, WrittenArgument
+from akslite_ps.sandbox.embedded.pipeline_binding import Binding
+from akslite_ps.sandbox.embedded.values import is_sequence, text_of, type_name_of
+from akslite_ps.sandbox.engine import Parameter
 
-_EXCEPTIONS = "System.Management.Automation."
+__all__ = ["Binding", "MissingMandatory", "bind", "matching_parameters", "named_parameter"]
 
 
-@dataclass(slots=True)
-class Binding:
-    """The outcome for one command: values by declared name, the chosen set, parameters that wait for pipeline objects."""
+class MissingMandatory(BindingFailed):
+    """Mandatory parameters have no value. Over a host that can ask, :meth:`resume` goes on with its answers.
 
-    syntax: CommandSyntax
-    values: dict[str, Any]
-    parameter_set: str
-    awaiting_pipeline: tuple[ParameterInfo, ...] = ()
+    Args:
+        binder: The binding so far.
+        parameters: Those without a value.
+    """
 
-    def value(self, name: str) -> Any:
-        """The bound value, else the parameter's default."""
-        if name in self.values:
-            return self.values[name]
-        return next((p.default for p in self.syntax.parameters if p.name == name), None)
+    def __init__(self, binder: _Binder, parameters: list[ParameterInfo]) -> None:
+        names = " ".join(p.name for p in parameters)
+        message = f"Cannot process command because of one or more missing mandatory parameters: {names}."
+        super().__init__(refusal(binder.syntax, "MissingMandatoryParameter", message).error, "binding")
+        self.parameters = parameters
+        self._binder = binder
 
-    def bind_object(self, item: Any) -> dict[str, Any] | None:
-        """The values one pipeline object gives, None where it fits no parameter."""
-        for exact in (True, False):
-            for parameter in self.awaiting_pipeline:
-                membership = parameter.membership(self.parameter_set)
-                if membership and membership.from_pipeline and (not exact or _has_type(item, parameter.type)):
-                    try:
-                        return {parameter.name: convert(item, parameter.type)}
-                    except ConversionFailed:
-                        continue
-            bound = self._bind_properties(item)
-            if bound:
-                return bound
-        return None
+    def resume(self, answers: Mapping[str, Any]) -> Binding:
+        """Bind what the host answered, by parameter name.
 
-    def _bind_properties(self, item: Any) -> dict[str, Any]:
-        bound = {}
-        for parameter in self.awaiting_pipeline:
-            membership = parameter.membership(self.parameter_set)
-            if not (membership and membership.from_property):
-                continue
-            for name in parameter.names():
-                found, value = property_of(item, name)
-                if found:
-                    try:
-                        bound[parameter.name] = convert(value, parameter.type)
-                    except ConversionFailed:
-                        continue
-                    break
-        return bound
+        Raises:
+            BindingFailed: An answer is refused. What was not answered stays without a value, as in PowerShell.
+        """
+        return self._binder.resume(answers)
 
 
 def bind(syntax: CommandSyntax, arguments: Sequence[Parameter], *, has_input: bool) -> Binding:
@@ -82,256 +53,290 @@ def bind(syntax: CommandSyntax, arguments: Sequence[Parameter], *, has_input: bo
         has_input: True where something is piped into the command.
 
     Raises:
-        PipelineFailed: With the error PowerShell would give.
+        BindingFailed: With the error PowerShell would give; :class:`MissingMandatory` where PowerShell would ask first.
     """
     return _Binder(syntax, has_input).bind(arguments)
 
 
-@dataclass(slots=True)
+def named_parameter(syntax: CommandSyntax, text: str) -> ParameterInfo | None:
+    """The one parameter that a name, an alias or the beginning of one means; None where there is none or more than one."""
+    found = matching_parameters(syntax, text)
+    return found[0] if len(found) == 1 else None
+
+
+def matching_parameters(syntax: CommandSyntax, text: str) -> list[ParameterInfo]:
+    """The parameters a name can mean: one where that is decided, else all that begin with it, by name and then by alias."""
+    wanted = text.casefold()
+    parameters = syntax.all_parameters()
+    for parameter in parameters:
+        if any(name.casefold() == wanted for name in parameter.names()):
+            return [parameter]
+    by_name = [p for p in parameters if p.name.casefold().startswith(wanted)]
+    by_alias = [p for p in parameters if p not in by_name and any(a.casefold().startswith(wanted) for a in p.aliases)]
+    matches = by_name + by_alias
+    own = [p for p in matches if not p.common]
+    return own if len(own) == 1 else matches
+
+
 class _Binder:
-    syntax: CommandSyntax
-    has_input: bool
-    values: dict[str, Any] = field(default_factory=dict)
-    sets: list[str] = field(default_factory=list)
-    left_over: list[PipelineFailed] = field(default_factory=list)
+    def __init__(self, syntax: CommandSyntax, has_input: bool) -> None:
+        self.syntax = syntax
+        self.has_input = has_input
+        self.parameters = syntax.all_parameters()
+        self.sets = ParameterSets(syntax)
+        self.left = ALL
+        self.prefers = 0
+        self.values: dict[str, Any] = {}
 
     def bind(self, arguments: Sequence[Parameter]) -> Binding:
-        self.sets = list(self.syntax.set_names())
-        for argument in arguments:
-            if argument.name is not None:
-                self._bind_named(argument.name, argument.value)
-        self._bind_positional([a.value for a in arguments if a.name is None])
-        chosen = self._choose_set()
-        # PowerShell decides on the parameter set first, and only then complains about what fits nowhere.
-        if self.left_over:
-            raise self.left_over[0]
-        self._check_complete(chosen)
-        return Binding(self.syntax, self.values, chosen, tuple(self._open_to_pipeline(chosen)))
+        unbound = self._bind_named(arguments)
+        unbound, failure = self._bind_positional(unbound)
+        self._settle(before_input=True, take_default=False)
+        unbound = self._bind_remaining(unbound)
+        if unbound:
+            raise self._left_over(unbound[0], failure)
+        return self._complete()
 
-    def _bind_named(self, text: str, value: Any) -> None:
-        parameter = self._find(text.lstrip("-").rstrip(":"))
-        if parameter is None:
-            return
-        if parameter.name in self.values:
-            raise self._failure(
-                "ParameterAlreadyBound",
-                f"Cannot bind parameter because parameter '{parameter.name}' is specified more than once. To provide multiple "
-                "values to parameters that can accept multiple values, use the array syntax. For example, "
-                '"-parameter value1,value2,value3".',
-            )
-        self._bind_value(parameter, value)
-        self._narrow(parameter)
+    def resume(self, answers: Mapping[str, Any]) -> Binding:
+        for name, value in answers.items():
+            parameter = named_parameter(self.syntax, name)
+            if parameter is not None:
+                self._bind(parameter, prepared(self.syntax, parameter, value))
+        return self._binding()
+
+    def unbound(self) -> list[ParameterInfo]:
+        """The parameters without a value, in order of declaration."""
+        return [p for p in self.parameters if p.name not in self.values]
+
+    def _bind(self, parameter: ParameterInfo, value: Any) -> None:
+        flags = self.sets.flags(parameter)
+        if flags:
+            self.left &= flags
+        self.values[parameter.name] = value
+
+    # -- the arguments ------------------------------------------------------------------------------------------
+
+    def _bind_named(self, arguments: Sequence[Parameter]) -> list[Parameter]:
+        unbound = []
+        for argument in arguments:
+            parameter = None if argument.name is None else self._find(_written_name(argument))
+            if parameter is None:
+                unbound.append(argument)
+                continue
+            value = given_value(self.syntax, parameter, argument)
+            if parameter.name in self.values:
+                shown = parameter.name if isinstance(argument, WrittenArgument) else _written_name(argument)
+                raise refusal(
+                    self.syntax,
+                    "ParameterAlreadyBound",
+                    f"Cannot bind parameter because parameter '{shown}' is specified more than once. To provide multiple "
+                    "values to parameters that can accept multiple values, use the array syntax. For example, "
+                    '"-parameter value1,value2,value3".',
+                )
+            self._bind(parameter, prepared(self.syntax, parameter, value))
+        return unbound
 
     def _find(self, text: str) -> ParameterInfo | None:
-        wanted = text.casefold()
-        parameters = self.syntax.all_parameters()
-        for parameter in parameters:
-            if any(name.casefold() == wanted for name in parameter.names()):
-                return parameter
-        matches = [p for p in parameters if any(name.casefold().startswith(wanted) for name in p.names())]
-        own = [p for p in matches if not p.common]
-        if len(own) == 1 or len(matches) == 1:
-            return (own or matches)[0]
-        if not matches:
-            message = f"A parameter cannot be found that matches parameter name '{text}'."
-            self.left_over.append(self._failure("NamedParameterNotFound", message))
-            return None
-        listed = " ".join(f"-{p.name}" for p in sorted(matches, key=lambda p: p.name))
-        raise self._failure(
+        matches = matching_parameters(self.syntax, text)
+        if len(matches) <= 1:
+            return matches[0] if matches else None
+        listed = " ".join(f"-{p.name}" for p in matches)
+        raise refusal(
+            self.syntax,
             "AmbiguousParameter",
             f"Parameter cannot be processed because the parameter name '{text}' is ambiguous. Possible matches include: {listed}.",
         )
 
-    def _narrow(self, parameter: ParameterInfo) -> None:
-        remaining = [name for name in self.sets if parameter.membership(name)]
-        if not remaining:
-            raise self._ambiguous_set()
-        self.sets = remaining
+    def _bind_positional(self, arguments: list[Parameter]) -> tuple[list[Parameter], BindingFailed | None]:
+        """Returns what is left over, and why the last positional argument was refused."""
+        positions = self._positions() if arguments else []
+        left_over: list[Parameter] = []
+        failure: BindingFailed | None = None
+        index = 0
+        for candidates in positions:
+            argument, index = _next_positional(arguments, index, left_over)
+            if argument is None:
+                break
+            open_now = [entry for entry in candidates if self._is_open(entry)]
+            if not open_now:
+                index -= 1
+                continue
+            bound, failure = self._bind_position(argument, open_now)
+            if not bound:
+                left_over.append(argument)
+        return left_over + arguments[index:], failure
 
-    def _bind_positional(self, arguments: list[Any]) -> None:
-        for index, argument in enumerate(arguments):
-            candidates = self._positional_candidates()
-            if not candidates:
-                rest = next((p for p in self.syntax.parameters if p.remaining and p.name not in self.values), None)
-                if rest is not None:
-                    left = arguments[index:]
-                    self._bind_value(rest, left[0] if len(left) == 1 else left)
-                    return
-                message = f"A positional parameter cannot be found that accepts argument '{text_of(argument)}'."
-                self.left_over.append(self._failure("PositionalParameterNotFound", message))
-                return
-            fitting = [p for p in candidates if _has_type(argument, p.type)]
-            chosen = (fitting or candidates)[0]
-            if chosen.remaining and index + 1 < len(arguments):
-                self._bind_value(chosen, arguments[index:])
-                return
-            self._bind_value(chosen, argument)
-            self._narrow(chosen)
+    def _positions(self) -> list[list[tuple[int, ParameterInfo]]]:
+        """Parameters by position, lowest first; each with the set it is at this position in."""
+        found: dict[int, list[tuple[int, ParameterInfo]]] = {}
+        for parameter in self.unbound():
+            for flag, membership in self.sets.memberships(parameter, self.left):
+                if membership.position is None or parameter.remaining:
+                    continue
+                at = found.setdefault(membership.position, [])
+                if any(other is not parameter and (ALL in (flag, taken) or flag == taken) for taken, other in at):
+                    message = "Cannot bind positional parameters because no names were given."
+                    raise refusal(self.syntax, "AmbiguousPositionalParameterNoName", message)
+                at.append((flag, parameter))
+        return [found[position] for position in sorted(found)]
 
-    def _positional_candidates(self) -> list[ParameterInfo]:
-        """Unbound parameters at the lowest open position, those of the default set first."""
-        found: list[tuple[int, int, ParameterInfo]] = []
-        for rank, name in enumerate(self.sets):
-            for parameter in self.syntax.parameters:
-                membership = parameter.membership(name)
-                if parameter.name not in self.values and membership and membership.position is not None:
-                    found.append((membership.position, rank, parameter))
-        if not found:
-            return []
-        lowest = min(position for position, _, _ in found)
-        ordered = sorted((entry for entry in found if entry[0] == lowest), key=lambda entry: entry[1])
-        return list(dict.fromkeys(parameter for _, _, parameter in ordered))
+    def _is_open(self, entry: tuple[int, ParameterInfo]) -> bool:
+        flag, parameter = entry
+        return parameter.name not in self.values and (flag == ALL or bool(flag & self.left))
 
-    def _bind_value(self, parameter: ParameterInfo, value: Any) -> None:
-        raw = value.split(",") if parameter.allowed and isinstance(value, str) and parameter.type.endswith("[]") else value
-        try:
-            converted = convert(raw, parameter.type)
-        except ConversionFailed as failed:
-            raise self._conversion_failure(parameter, value, str(failed)) from None
-        self._check_allowed(parameter, converted)
-        self._check_empty(parameter, raw, converted)
-        self.values[parameter.name] = converted
+    def _bind_position(self, argument: Parameter, candidates: list[tuple[int, ParameterInfo]]) -> tuple[bool, BindingFailed | None]:
+        """Without conversion before with it, the default set before the others."""
+        default = self.sets.default if self.sets.default & self.left else 0
+        failure: BindingFailed | None = None
+        for coerces in (False, True):
+            for among in (default, self.left):
+                bound, failure = self._bind_in_sets(argument, candidates, among, coerces=coerces) if among else (False, failure)
+                if bound:
+                    return True, None
+        return False, failure
 
-    def _conversion_failure(self, parameter: ParameterInfo, value: Any, reason: str) -> PipelineFailed:
-        if parameter.common or not self.syntax.is_function:
-            if parameter.type in {"SwitchParameter", "Boolean", "String"}:
-                return self._failure(
-                    "CannotConvertArgument",
-                    f"Cannot convert '{type_name_of(value)}' to the type '{full_type_name(parameter.type)}' required by parameter "
-                    f"'{parameter.name}'. ",
-                )
-            return self._failure("CannotConvertArgumentNoMessage", f"Cannot bind parameter '{parameter.name}'. {reason}")
-        return self._failure(
-            "ParameterArgumentTransformationError",
-            f"Cannot process argument transformation on parameter '{parameter.name}'. {reason}",
-            category="InvalidData",
-            exception="ParameterBindingArgumentTransformationException",
+    def _bind_in_sets(
+        self, argument: Parameter, candidates: list[tuple[int, ParameterInfo]], among: int, *, coerces: bool
+    ) -> tuple[bool, BindingFailed | None]:
+        """Every parameter at this position takes the argument, as far as it stands in one of the sets asked for."""
+        failure: BindingFailed | None = None
+        bound = False
+        for flag, parameter in candidates:
+            if parameter.name in self.values or (flag != ALL and not flag & among):
+                continue
+            value = given_value(self.syntax, parameter, argument)
+            if not coerces and not fits(parameter, value):
+                continue
+            try:
+                self._bind(parameter, prepared(self.syntax, parameter, value))
+            except BindingFailed as failed:
+                if failed.kind != "binding":
+                    raise
+                failure = failed
+            else:
+                bound = True
+        return bound, failure
+
+    def _bind_remaining(self, arguments: list[Parameter]) -> list[Parameter]:
+        takers = [p for p in self.unbound() if p.remaining and any(self.sets.memberships(p, self.left))]
+        if not arguments or not takers:
+            return arguments
+        values: list[Any] = []
+        for argument in arguments:
+            if argument.name is not None:
+                values.append(f"-{argument.name.lstrip('-')}")
+            if argument.value is not BARE:
+                values.append(argument.value)
+        value = values[0] if len(values) == 1 and is_sequence(values[0]) else values
+        self._bind(takers[0], prepared(self.syntax, takers[0], value))
+        return []
+
+    def _left_over(self, argument: Parameter, failure: BindingFailed | None) -> BindingFailed:
+        if argument.name is not None:
+            message = f"A parameter cannot be found that matches parameter name '{_written_name(argument)}'."
+            return refusal(self.syntax, "NamedParameterNotFound", message)
+        if failure is not None:
+            return failure
+        value = argument.value
+        shown = "$null" if value is None else type_name_of(value) if is_sequence(value) else text_of(value)
+        message = f"A positional parameter cannot be found that accepts argument '{shown}'."
+        return refusal(self.syntax, "PositionalParameterNotFound", message)
+
+    # -- the sets -----------------------------------------------------------------------------------------------
+
+    def _settle(self, *, before_input: bool, take_default: bool) -> int:
+        """Decide on the parameter set as far as that is possible; returns how many are left.
+
+        Raises:
+            BindingFailed: No set is left, or several between which nothing decides.
+        """
+        left = count(self.left)
+        if left == 0:
+            raise self._ambiguous()
+        undecided = self.left == ALL
+        if undecided:
+            left = len(self.sets) or 1
+        if left == 1 and not undecided:
+            return 1
+        if undecided and before_input and self._takes_input():
+            return left
+        if self.sets.default and (undecided or self.left & self.sets.default):
+            if take_default:
+                self.left, left = self.sets.default, 1
+            return left
+        if left <= 1 or (before_input and self._takes_input()):
+            return left
+        return self._resolve()
+
+    def _resolve(self) -> int:
+        complete = self.sets.without_missing(self.left, self.parameters, self.unbound())
+        if complete.bit_count() != 1:
+            raise self._ambiguous()
+        self.left = complete
+        return 1
+
+    def _takes_input(self) -> bool:
+        return any(_from_input(m) for p in self.unbound() for _, m in self.sets.memberships(p, self.left))
+
+    def _complete(self) -> Binding:
+        left = self._settle(before_input=self.has_input, take_default=not self.has_input)
+        if left > 1 and self.has_input:
+            self._keep_sets_with_input()
+            left = self._settle(before_input=True, take_default=False)
+        latched = Latched(self.left, self.prefers)
+        missing = missing_mandatory(self.sets, self.unbound(), latched, left=left, has_input=self.has_input)
+        if missing is None:
+            raise self._ambiguous()
+        self.left, self.prefers = latched.left, latched.prefers
+        if missing:
+            raise MissingMandatory(self, missing)
+        if not self.has_input:
+            self._settle(before_input=False, take_default=True)
+        return self._binding()
+
+    def _binding(self) -> Binding:
+        waiting = [p for p in self.unbound() if any(_from_input(m) for _, m in self.sets.memberships(p, self.left))]
+        return Binding(
+            self.syntax, self.values, self.sets.name(self.left), tuple(waiting), left_sets=self.left, prefers=self.prefers
         )
 
-    def _check_empty(self, parameter: ParameterInfo, raw: Any, converted: Any) -> None:
-        mandatory = any(membership.mandatory for membership in parameter.sets.values())
-        if not mandatory or parameter.may_be_empty:
-            return
-        found = None
-        if raw is None and parameter.type not in {"String", "SwitchParameter"}:
-            found = ("NullNotAllowed", "it is null")
-        elif converted == "" and parameter.type == "String":
-            found = ("EmptyStringNotAllowed", "it is an empty string")
-        elif is_sequence(converted) and not converted:
-            found = ("EmptyArrayNotAllowed", "it is an empty array")
-        elif is_sequence(converted) and parameter.type == "String[]" and "" in converted:
-            found = ("EmptyStringNotAllowed", "it is an empty string")
-        if found:
-            suffix, why = found
-            raise self._failure(
-                f"ParameterArgumentValidationError{suffix}",
-                f"Cannot bind argument to parameter '{parameter.name}' because {why}.",
-                category="InvalidData",
-                exception="ParameterBindingValidationException",
-            )
+    def _keep_sets_with_input(self) -> None:
+        """Of several sets, drop those that can take nothing from the pipeline any more."""
+        taking, everywhere = 0, False
+        for parameter in self.unbound():
+            for flag, membership in self.sets.memberships(parameter, self.left):
+                if _from_input(membership):
+                    everywhere = everywhere or flag == ALL
+                    taking |= 0 if flag == ALL else flag
+        if taking and not everywhere:
+            self.left &= taking
 
-    def _check_allowed(self, parameter: ParameterInfo, value: Any) -> None:
-        items = value if is_sequence(value) else [value]
-        allowed = {name.casefold() for name in parameter.allowed}
-        for item in items:
-            why = None
-            if allowed and text_of(item).casefold() not in allowed:
-                why = (
-                    f'The argument "{text_of(item)}" does not belong to the set "{",".join(parameter.allowed)}" specified by the '
-                    "ValidateSet attribute. Supply an argument that is in the set and then try the command again."
-                )
-            elif parameter.maximum is not None and item > parameter.maximum:
-                limit = text_of(parameter.maximum)
-                why = (
-                    f"The {text_of(item)} argument is greater than the maximum allowed range of {limit}. Supply an argument that "
-                    f"is less than or equal to {limit} and then try the command again."
-                )
-            elif parameter.minimum is not None and item < parameter.minimum:
-                limit = text_of(parameter.minimum)
-                why = (
-                    f"The {text_of(item)} argument is less than the minimum allowed range of {limit}. Supply an argument that "
-                    f"is greater than or equal to {limit} and then try the command again."
-                )
-            elif parameter.pattern is not None and not re.search(parameter.pattern, text_of(item), re.IGNORECASE):
-                why = (
-                    f'The argument "{text_of(item)}" does not match the "{parameter.pattern}" pattern. Supply an argument that '
-                    f'matches "{parameter.pattern}" and try the command again.'
-                )
-            if why:
-                raise self._failure(
-                    "ParameterArgumentValidationError",
-                    f"Cannot validate argument on parameter '{parameter.name}'. {why}",
-                    category="InvalidData",
-                    exception="ParameterBindingValidationException",
-                )
-
-    def _missing(self, parameter_set: str) -> list[ParameterInfo]:
-        """Mandatory parameters of a set that are neither bound nor can come from the pipeline."""
-        missing = []
-        for parameter in self.syntax.parameters:
-            membership = parameter.membership(parameter_set)
-            if membership is None or not membership.mandatory or parameter.name in self.values:
-                continue
-            if not (self.has_input and (membership.from_pipeline or membership.from_property)):
-                missing.append(parameter)
-        return missing
-
-    def _choose_set(self) -> str:
-        if len(self.sets) == 1:
-            return self.sets[0]
-        complete = [name for name in self.sets if not self._missing(name)]
-        default = self.syntax.default_set
-        if default in self.sets and default in complete:
-            return default
-        if len(complete) == 1:
-            return complete[0]
-        if default in self.sets:
-            return default
-        raise self._ambiguous_set()
-
-    def _check_complete(self, parameter_set: str) -> None:
-        missing = self._missing(parameter_set)
-        if missing:
-            raise self._failure(
-                "MissingMandatoryParameter",
-                f"Cannot process command because of one or more missing mandatory parameters: {_names(missing)}.",
-            )
-
-    def _open_to_pipeline(self, parameter_set: str) -> Iterable[ParameterInfo]:
-        for parameter in self.syntax.parameters:
-            membership = parameter.membership(parameter_set)
-            if parameter.name not in self.values and membership and (membership.from_pipeline or membership.from_property):
-                yield parameter
-
-    def _ambiguous_set(self) -> PipelineFailed:
-        return self._failure(
+    def _ambiguous(self) -> BindingFailed:
+        return refusal(
+            self.syntax,
             "AmbiguousParameterSet",
             "Parameter set cannot be resolved using the specified named parameters. One or more parameters issued cannot be used "
             "together or an insufficient number of parameters were provided.",
         )
 
-    def _failure(
-        self, error_id: str, message: str, *, category: str = "InvalidArgument", exception: str = "ParameterBindingException"
-    ) -> PipelineFailed:
-        return PipelineFailed(
-            ErrorInfo(
-                message=message,
-                error_id=f"{error_id},{self.syntax.error_source or self.syntax.name}",
-                category=category,
-                exception_type=_EXCEPTIONS + exception,
-                activity=self.syntax.name,
-            )
-        )
+
+def _next_positional(arguments: Sequence[Parameter], index: int, left_over: list[Parameter]) -> tuple[Parameter | None, int]:
+    """The next positional argument; one that follows an unknown parameter is taken to be its value."""
+    while index < len(arguments):
+        argument = arguments[index]
+        index += 1
+        if argument.name is None:
+            return argument, index
+        left_over.append(argument)
+        if index < len(arguments) and arguments[index].name is None:
+            left_over.append(arguments[index])
+            index += 1
+    return None, index
 
 
-def _names(parameters: Iterable[ParameterInfo]) -> str:
-    return " ".join(p.name for p in parameters)
+def _written_name(argument: Parameter) -> str:
+    return (argument.name or "").lstrip("-").rstrip(":")
 
 
-def _has_type(value: Any, type_name: str) -> bool:
-    """True where a value needs no conversion."""
-    if type_name in {"Object", "PSObject"}:
-        return True
-    if type_name.endswith("[]"):
-        return not is_sequence(value) and _has_type(value, type_name[:-2])
-    return type_name_of(value) == full_type_name(type_name)
+def _from_input(membership: SetMembership) -> bool:
+    return membership.from_pipeline or membership.from_property

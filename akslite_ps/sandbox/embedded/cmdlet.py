@@ -8,11 +8,15 @@ stops the commands before it. Run by ``embedded.runspace``; written in ``sandbox
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
-from akslite_ps.sandbox.embedded.binder import Binding
+from akslite_ps.sandbox.embedded.arguments import BindingFailed
+from akslite_ps.sandbox.embedded.failures import ScriptEnded, Thrown, error_object, target_of
+from akslite_ps.sandbox.embedded.kept import Kept
 from akslite_ps.sandbox.embedded.parameters import CommandSyntax, ParameterInfo
+from akslite_ps.sandbox.embedded.pipeline_binding import Binding, MissingFromInput
+from akslite_ps.sandbox.embedded.prompts import ask_to_confirm
 from akslite_ps.sandbox.engine import ErrorInfo, PipelineFailed, Progress, Streams
 
 if TYPE_CHECKING:
@@ -26,8 +30,11 @@ INPUT_NOT_BOUND = (
     "The input object cannot be bound to any parameters for the command either because the command does not take pipeline input "
     "or the input and its properties do not match any of the parameters that take pipeline input."
 )
+INPUT_INCOMPLETE = (
+    "The input object cannot be bound because it did not contain the information required to bind all mandatory parameters:"
+)
 _STOP_MESSAGE = (
-    'The running command stopped because the preference variable "ErrorActionPreference" or common parameter is set to Stop: '
+    'The running command stopped because the preference variable "WarningPreference" or common parameter is set to Stop: '
 )
 
 
@@ -90,6 +97,8 @@ class Call:
         upstream: Objects piped in, None where nothing is.
         streams: Where the pipeline's records go.
         runspace: The runspace it runs in.
+        kept: What -ErrorVariable and -WarningVariable are to hold.
+        answered_for_all: Somebody confirmed or refused this and all further operations of the call.
     """
 
     info: CommandInfo
@@ -97,6 +106,8 @@ class Call:
     upstream: AsyncIterator[Any] | None
     streams: Streams
     runspace: EmbeddedRunspace
+    kept: Kept = field(default_factory=Kept)
+    answered_for_all: bool | None = None
 
     @property
     def device(self) -> SimulatedDevice:
@@ -109,22 +120,30 @@ class Call:
         return parameter in self.binding.values
 
     async def each(self) -> AsyncIterator[Mapping[str, Any]]:
-        """The bound values once per pipeline object; exactly once where nothing is piped in."""
+        """The bound values once per pipeline object; exactly once where nothing is piped in. Objects that do not fit are errors."""
         if self.upstream is None:
             yield self.binding.values
             return
         async for item in self.upstream:
-            bound = self.binding.bind_object(item)
-            if bound is None:
-                self.error(
-                    INPUT_NOT_BOUND,
-                    "InputObjectNotBound",
-                    "InvalidArgument",
-                    exception="System.Management.Automation.ParameterBindingException",
-                    target=item,
-                )
+            try:
+                bound = self.binding.bind_object(item)
+            except MissingFromInput as missing:
+                self._refuse_input(item, f"{INPUT_INCOMPLETE} {missing.names}", "InputObjectMissingMandatory")
+            except BindingFailed as failed:
+                self.write_error(replace(failed.error, target=item, **target_of(item)))
             else:
-                yield {**self.binding.values, **bound}
+                if bound is None:
+                    self.refuse_input(item)
+                else:
+                    yield {**self.binding.values, **bound}
+
+    def refuse_input(self, item: Any) -> None:
+        """The error for a pipeline object that the command has no parameter for."""
+        self._refuse_input(item, INPUT_NOT_BOUND, "InputObjectNotBound")
+
+    def _refuse_input(self, item: Any, message: str, error_id: str) -> None:
+        exception = "System.Management.Automation.ParameterBindingException"
+        self.error(message, error_id, "InvalidArgument", exception=exception, target=item)
 
     async def items(self, parameter: str = "InputObject") -> AsyncIterator[Any]:
         """The pipeline objects of ``parameter``; none where it got none."""
@@ -138,8 +157,10 @@ class Call:
 
     def warning(self, text: str) -> None:
         action = self.binding.values.get("WarningAction", "Continue")
+        if action != "Ignore":
+            self.kept.warnings.append(text)
         if action == "Stop":
-            raise PipelineFailed(self._stopped(text))
+            raise ScriptEnded(self._stopped(text))
         if action in {"Continue", "Inquire"}:
             self.streams.warning(text)
 
@@ -164,10 +185,19 @@ class Call:
         target: Any = None,
     ) -> None:
         """Write a non-terminating error, or end the pipeline where ``-ErrorAction Stop`` was given."""
-        error = self.error_info(message, error_id, category, exception=exception, target=target)
+        self.write_error(self.error_info(message, error_id, category, exception=exception, target=target))
+
+    def write_error(self, error: ErrorInfo) -> None:
+        """Write an error record as ``-ErrorAction`` and ``-ErrorVariable`` say.
+
+        Raises:
+            ScriptEnded: With ``-ErrorAction Stop``.
+        """
         action = self.binding.values.get("ErrorAction", "Continue")
+        if action != "Ignore":
+            self.kept.errors.append(error_object(error))
         if action == "Stop":
-            raise PipelineFailed(error)
+            raise ScriptEnded(error)
         if action in {"Continue", "Inquire"}:
             self.streams.error(error)
 
@@ -185,7 +215,7 @@ class Call:
 
     def throw(self, message: str) -> NoReturn:
         """End the pipeline as a ``throw "text"`` in a function does."""
-        raise PipelineFailed(
+        raise Thrown(
             ErrorInfo(
                 message=message,
                 error_id=message,
@@ -210,28 +240,43 @@ class Call:
             target=target,
             activity=self.info.name,
             reason=exception.rpartition(".")[2],
-            target_name=target if isinstance(target, str) else "",
-            target_type="String" if isinstance(target, str) else "",
+            **target_of(target),
         )
 
     async def should_process(self, target: str, action: str) -> bool:
-        """PowerShell's ShouldProcess: -WhatIf says what would happen; -Confirm, or a High impact, asks the client's host.
+        """PowerShell's ShouldProcess: -WhatIf tells the client's host what would happen; -Confirm, or a High impact, asks it.
 
         Raises:
-            PipelineFailed: The client cannot be asked.
+            PipelineFailed: The client cannot be asked (see ``assumptions.UNANSWERED_CONFIRMATION_ENDS_A_FUNCTION``).
         """
+        operation = f'Performing the operation "{action}" on target "{target}".'
         if self.binding.values.get("WhatIf", False):
-            self.host(f'What if: Performing the operation "{action}" on target "{target}".')
+            await self.streams.host_call("WriteLine", [f"What if: {operation}"])
             return False
         confirm = self.binding.values.get("Confirm")
         if confirm is False or (confirm is None and self.info.impact != "High"):
+            self.verbose(operation)
             return True
-        return await self.runspace.confirm(self, f'Performing the operation "{action}" on target "{target}".')
+        if self.answered_for_all is not None:
+            return self.answered_for_all
+        try:
+            answer = await ask_to_confirm(self.streams, operation)
+        except PipelineFailed as failed:
+            if self.info.syntax.is_function:
+                raise self._unanswered(failed.error.message) from None
+            raise
+        self.answered_for_all = answer.for_all
+        return answer.yes
+
+    def _unanswered(self, question: str) -> ScriptEnded:
+        message = f'Exception calling "ShouldProcess" with "2" argument(s): "{question}"'
+        exception = "System.Management.Automation.MethodInvocationException"
+        return ScriptEnded(ErrorInfo(message=message, error_id="HostException", exception_type=exception))
 
     def _stopped(self, text: str) -> ErrorInfo:
         return ErrorInfo(
             message=_STOP_MESSAGE + text,
-            error_id="ActionPreferenceStop",
+            error_id=f"ActionPreferenceStop,{self.info.syntax.error_source or self.info.name}",
             category="OperationStopped",
             exception_type="System.Management.Automation.ActionPreferenceStopException",
             reason="ActionPreferenceStopException",

@@ -1,93 +1,168 @@
-"""Objects as text, the way a PowerShell screen shows them: up to four properties as a table, more as a list.
+"""Objects as text, the way a PowerShell screen shows them: by the format of their type, else up to four properties as a table.
 
-Used by ``Out-String`` on the simulated device. Covers objects without a format of their own.
+Used by ``Out-String`` on the simulated device; the Format commands use the same formats where they are told no properties.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from akslite_ps.sandbox.embedded.values import is_sequence, property_names, property_of, text_of
-from akslite_ps.sandbox.engine import PsValue
+from akslite_ps.sandbox.embedded.format_records import LEFT, RIGHT, Column, class_of, grouped, list_records, table_records
+from akslite_ps.sandbox.embedded.rendering import rendered
+from akslite_ps.sandbox.embedded.values import property_names, property_of, text_of, type_name_of
+from akslite_ps.sandbox.engine import PsValue, Version
 
 _TABLE_LIMIT = 4
-_LIST_LIMIT = 4
+_KEY_WIDTH = 30
+_TABLE, _LIST, _LINE = "table", "list", "line"
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """How a type is shown: columns with their properties, or a list of properties."""
+
+    columns: tuple[tuple[Column, str], ...]
+    group_by: str = ""
+
+
+def _column(label: str, width: int = 0, alignment: int = LEFT, shows: str = "") -> tuple[Column, str]:
+    return Column(label, width, alignment), shows or label
+
+
+_VIEWS: dict[str, _View] = {
+    "System.ServiceProcess.ServiceController": _View((_column("Status", 8), _column("Name", 18), _column("DisplayName", 38))),
+    "System.Management.Automation.CommandInfo": _View(
+        (_column("CommandType", 15), _column("Name", 50, shows="DisplayName"), _column("Version", 10), _column("Source"))
+    ),
+    "Microsoft.PowerShell.Commands.GroupInfoNoElement": _View((_column("Count", 5, RIGHT), _column("Name", 25))),
+    "Microsoft.PowerShell.Commands.GroupInfo": _View((_column("Count", 5, RIGHT), _column("Name", 25), _column("Group"))),
+    "Microsoft.PowerShell.Commands.MemberDefinition": _View(
+        (_column("Name"), _column("MemberType"), _column("Definition")), group_by="TypeName"
+    ),
+    "System.Management.Automation.PathInfo": _View((_column("Path"),)),
+    "System.Version": _View((_column("Major", 6), _column("Minor", 6), _column("Build", 6), _column("Revision", 8))),
+    "System.Guid": _View((_column("Guid", 36),)),
+}
 
 
 def format_objects(values: Sequence[Any], *, width: int = 120) -> str:
-    """The text of a screen of this width for a whole pipeline's output; ends with a line break unless empty."""
-    blocks: list[str] = []
+    """The text of a screen of this width for a whole pipeline's output, format records among it.
+
+    Returns:
+        Lines that end with a line break each; empty where there is nothing to show.
+    """
+    lines: list[str] = []
     position = 0
     while position < len(values):
-        names = _shown_names(values[position])
-        end = position + 1
-        while end < len(values) and _shown_names(values[end]) == names:
-            end += 1
-        group = values[position:end]
-        if names:
-            text = _table(group, names, width) if len(names) <= _TABLE_LIMIT else _list(group, names)
-            blocks.append(f"\r\n{text}\r\n")
+        end = _block_end(values, position)
+        block = values[position:end]
+        if class_of(block[0]):
+            lines += rendered(block, width)
+        elif _way(block[0])[0] == _LINE:
+            lines += [line for value in block for line in _text(value).split("\r\n")]
         else:
-            blocks.append("".join(f"{text_of(value)}\r\n" for value in group))
+            for records in default_records(block):
+                lines += rendered(records, width)
         position = end
-    return "".join(blocks)
+    return "".join(f"{line}\r\n" for line in lines)
 
 
-def _shown_names(value: Any) -> list[str]:
-    if isinstance(value, PsValue) and value.text is not None:
-        return []
-    if isinstance(value, dict):
-        return ["Name", "Value"]
-    return property_names(value)
+def default_records(values: Sequence[Any]) -> list[list[PsValue]]:
+    """Documents that show objects of one kind as PowerShell does unasked."""
+    kind, names = _way(values[0])
+    if isinstance(values[0], dict):
+        rows = [[item for _, item in row] for value in values for row in _rows(value, names)]
+        return [table_records([Column("Name", _KEY_WIDTH), Column("Value")], rows, autosize=False)]
+    view = _view_name(values[0])
+    if view is not None:
+        return _by_view(_VIEWS[view], values)
+    if kind == _TABLE:
+        rows = [[item for _, item in row] for value in values for row in _rows(value, names)]
+        columns = [Column(name, 0, RIGHT if _is_numeric([row[index] for row in rows]) else 1) for index, name in enumerate(names)]
+        return [table_records(columns, rows, autosize=True)]
+    return [list_records([row for value in values for row in _rows(value, names)])]
 
 
-def _rows(values: Sequence[Any], names: list[str]) -> list[list[Any]]:
-    rows: list[list[Any]] = []
+def _by_view(view: _View, values: Sequence[Any]) -> list[list[PsValue]]:
+    columns = [column for column, _ in view.columns]
+    documents = []
+    for heading, members in _grouped(values, view.group_by):
+        rows = [[_shown(value, name) for _, name in view.columns] for value in members]
+        records = table_records(columns, rows, autosize=all(column.width == 0 for column in columns))
+        documents.append(grouped(records, heading) if heading else records)
+    return documents
+
+
+def _grouped(values: Sequence[Any], name: str) -> list[tuple[str, list[Any]]]:
+    if not name:
+        return [("", list(values))]
+    found: list[tuple[str, list[Any]]] = []
     for value in values:
-        if isinstance(value, dict):
-            rows.extend([key, item] for key, item in value.items())
-        else:
-            rows.append([property_of(value, name)[1] for name in names])
-    return rows
+        heading = f"{name}: {text_of(property_of(value, name)[1])}"
+        if not found or found[-1][0] != heading:
+            found.append((heading, []))
+        found[-1][1].append(value)
+    return found
 
 
-def _table(values: Sequence[Any], names: list[str], width: int) -> str:
-    rows = _rows(values, names)
-    columns = [[_cell(row[index]) for row in rows] for index in range(len(names))]
-    numeric = [
-        all(isinstance(row[index], int | float) and not isinstance(row[index], bool) for row in rows) for index in range(len(names))
-    ]
-    limit = max(8, width // len(names) - 1)
-    widths = [min(limit, max(len(name), *(len(cell) for cell in column))) for name, column in zip(names, columns, strict=True)]
-    if len(names) == 1:
-        widths = [min(width, max(len(names[0]), *(len(cell) for cell in columns[0])))]
-
-    def line(cells: Sequence[str]) -> str:
-        parts = []
-        for cell, size, right in zip(cells, widths, numeric, strict=True):
-            cut = cell if len(cell) <= size else cell[: max(0, size - 3)] + "..."
-            parts.append(cut.rjust(size) if right else cut.ljust(size))
-        return " ".join(parts).rstrip()
-
-    lines = [line(names), line(["-" * len(name) for name in names])]
-    lines += [line([column[index] for column in columns]) for index in range(len(rows))]
-    return "\r\n".join(lines) + "\r\n"
+def _shown(value: Any, name: str) -> Any:
+    if isinstance(value, Version):
+        numbers = [*value.text.split("."), "-1", "-1"]
+        return numbers[("Major", "Minor", "Build", "Revision").index(name)]
+    if name == "Guid":
+        return value
+    found, item = property_of(value, name)
+    return item if found else property_of(value, "Name")[1] if name == "DisplayName" else None
 
 
-def _list(values: Sequence[Any], names: list[str]) -> str:
-    size = max(len(name) for name in names)
-    blocks = []
-    for row in _rows(values, names):
-        blocks.append("\r\n".join(f"{name.ljust(size)} : {_cell(cell)}" for name, cell in zip(names, row, strict=True)) + "\r\n")
-    return "\r\n".join(blocks)
+def _block_end(values: Sequence[Any], start: int) -> int:
+    """Where the run of values ends that are shown together."""
+    if class_of(values[start]):
+        end = start
+        while end < len(values) and class_of(values[end]) not in {"", "FormatEndData"}:
+            end += 1
+        return min(end + 1, len(values))
+    way = _way(values[start])
+    end = start + 1
+    while end < len(values) and not class_of(values[end]) and _way(values[end]) == way:
+        end += 1
+    return end
 
 
-def _cell(value: Any) -> str:
-    """A value inside a table or list: the first few items of a list in braces."""
-    if is_sequence(value):
-        shown = [text_of(item) for item in value[:_LIST_LIMIT]]
-        return "{" + ", ".join(shown) + ("..." if len(value) > _LIST_LIMIT else "") + "}"
+def _way(value: Any) -> tuple[str, tuple[str, ...]]:
+    """Table, list or line, and the properties it is made of."""
+    view = _view_name(value)
+    if view is not None:
+        return _TABLE, (view,)
     if isinstance(value, dict):
-        return "{" + ", ".join(str(key) for key in list(value)[:_LIST_LIMIT]) + ("..." if len(value) > _LIST_LIMIT else "") + "}"
+        return _TABLE, ("Name", "Value")
+    names = tuple(property_names(value))
+    if not names or (isinstance(value, PsValue) and value.text is not None):
+        return _LINE, ()
+    return (_TABLE if len(names) <= _TABLE_LIMIT else _LIST), names
+
+
+def _view_name(value: Any) -> str | None:
+    names: Iterable[str] = value.type_names if isinstance(value, PsValue) else (type_name_of(value),)
+    return next((name for name in names if name in _VIEWS), None)
+
+
+def _rows(value: Any, names: Sequence[str]) -> list[list[tuple[str, Any]]]:
+    if isinstance(value, dict):
+        return [[("Name", key), ("Value", item)] for key, item in value.items()]
+    return [[(name, property_of(value, name)[1]) for name in names]]
+
+
+def _is_numeric(cells: Sequence[Any]) -> bool:
+    return all(isinstance(cell, int | float) and not isinstance(cell, bool) for cell in cells)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dt.datetime):
+        hour = (value.hour - 1) % 12 + 1
+        half = "AM" if value.hour < 12 else "PM"
+        return f"\r\n{value:%A, %B} {value.day}, {value.year} {hour}:{value:%M:%S} {half}\r\n\r\n"
     return text_of(value)

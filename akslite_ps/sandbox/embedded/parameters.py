@@ -6,11 +6,29 @@ by ``Get-Command`` and by ``Get-Help``. Pure data.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from akslite_ps.sandbox.engine import Parameter
+
 ALL_SETS: Final = "__AllParameterSets"
+
+
+class _Bare(enum.Enum):
+    BARE = "a parameter without a value"
+
+
+BARE: Final = _Bare.BARE
+"""The value of a parameter that stands in script text without one."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenArgument(Parameter):
+    """An argument from script text; ``written`` is how a number was written, which is what a String parameter gets."""
+
+    written: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +53,9 @@ class ParameterInfo:
         allowed: ValidateSet, empty where there is none.
         minimum, maximum: ValidateRange, None where there is none.
         pattern: ValidatePattern, None where there is none.
+        length: ValidateLength: least and greatest number of characters, None where there is none.
+        count: ValidateCount: least and greatest number of items, None where there is none.
+        not_null, not_empty: ValidateNotNull, ValidateNotNullOrEmpty.
         default: Value of an unbound parameter.
         may_be_empty: AllowEmptyString, AllowNull and AllowEmptyCollection at once.
         remaining: Takes all positional arguments that are left.
@@ -50,6 +71,10 @@ class ParameterInfo:
     minimum: float | None = None
     maximum: float | None = None
     pattern: str | None = None
+    length: tuple[int, int] | None = None
+    count: tuple[int, int] | None = None
+    not_null: bool = False
+    not_empty: bool = False
     default: Any = None
     may_be_empty: bool = False
     remaining: bool = False
@@ -84,6 +109,7 @@ def parameter(
     maximum: float | None = None,
     default: Any = None,
     may_be_empty: bool = False,
+    not_empty: bool = False,
     remaining: bool = False,
     description: str = "",
 ) -> ParameterInfo:
@@ -99,6 +125,7 @@ def parameter(
         maximum,
         default=default,
         may_be_empty=may_be_empty,
+        not_empty=not_empty,
         remaining=remaining,
         description=description,
     )
@@ -123,7 +150,7 @@ COMMON_PARAMETERS: Final = (
     _common("WarningVariable", "String", "wv"),
     _common("InformationVariable", "String", "iv"),
     _common("OutVariable", "String", "ov"),
-    _common("OutBuffer", "Int32", "ob"),
+    replace(_common("OutBuffer", "Int32", "ob"), minimum=0, maximum=2**31 - 1),
     _common("PipelineVariable", "String", "pv"),
 )
 SHOULD_PROCESS_PARAMETERS: Final = (_common("WhatIf", "SwitchParameter", "wi"), _common("Confirm", "SwitchParameter", "cf"))

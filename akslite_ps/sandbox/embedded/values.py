@@ -1,7 +1,7 @@
-"""PowerShell's ideas about values: type names, string forms, conversion to a parameter's type, comparison.
+"""PowerShell's ideas about values: type names, string forms, properties, wildcards.
 
-Works on the plain values of ``sandbox.engine``. Used by the binder and by the core commands, so that
-``-Seconds "5"`` binds and ``Where-Object Name -eq vmms`` compares as on a device. Touches no device.
+Works on the plain values of ``sandbox.engine``. Used by the binder and by the core commands; conversion and comparison are in
+the modules beside. Touches no device.
 """
 
 from __future__ import annotations
@@ -10,33 +10,39 @@ import datetime as dt
 import decimal
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from akslite_ps.sandbox.engine import EnumValue, PsValue, SecureText
+from akslite_ps.sandbox.dotnet import TypedList
+from akslite_ps.sandbox.engine import EnumValue, PsValue, SecureText, Version
 
 INT32 = (-(2**31), 2**31 - 1)
-PREFERENCES = ("SilentlyContinue", "Stop", "Continue", "Inquire", "Ignore", "Suspend")
 INT64 = (-(2**63), 2**63 - 1)
 
 FULL_NAMES: Mapping[str, str] = {
     "String": "System.String",
     "Int32": "System.Int32",
     "Int64": "System.Int64",
+    "Byte": "System.Byte",
+    "Char": "System.Char",
+    "Decimal": "System.Decimal",
     "Double": "System.Double",
     "Boolean": "System.Boolean",
     "DateTime": "System.DateTime",
+    "TimeSpan": "System.TimeSpan",
+    "Guid": "System.Guid",
+    "Version": "System.Version",
     "Object": "System.Object",
     "PSObject": "System.Management.Automation.PSObject",
     "SwitchParameter": "System.Management.Automation.SwitchParameter",
     "SecureString": "System.Security.SecureString",
     "Hashtable": "System.Collections.Hashtable",
+    "ScriptBlock": "System.Management.Automation.ScriptBlock",
     "ActionPreference": "System.Management.Automation.ActionPreference",
+    "CommandTypes": "System.Management.Automation.CommandTypes",
+    "ErrorCategory": "System.Management.Automation.ErrorCategory",
+    "ConsoleColor": "System.ConsoleColor",
 }
-
-
-class ConversionFailed(ValueError):
-    """A value that PowerShell would not convert; the message is PowerShell's."""
 
 
 def is_sequence(value: object) -> bool:
@@ -53,6 +59,9 @@ def full_type_name(name: str) -> str:
 
 def type_name_of(value: object) -> str:
     """The .NET type a value has on the device."""
+    named = getattr(value, "TYPE_NAME", None)
+    if isinstance(named, str):
+        return named
     match value:
         case bool():
             return "System.Boolean"
@@ -62,6 +71,8 @@ def type_name_of(value: object) -> str:
             return value.type_names[0] if value.type_names else "System.Management.Automation.PSCustomObject"
         case EnumValue():
             return value.type_name
+        case TypedList():
+            return value.type_names[0]
         case list() | tuple():
             return "System.Object[]"
     for kind, name in _TYPE_NAMES:
@@ -80,6 +91,7 @@ _TYPE_NAMES: tuple[tuple[type, str], ...] = (
     (bytes, "System.Byte[]"),
     (dict, "System.Collections.Hashtable"),
     (SecureText, "System.Security.SecureString"),
+    (Version, "System.Version"),
 )
 
 
@@ -108,6 +120,8 @@ def text_of(value: Any) -> str:
             return "System.Security.SecureString"
         case EnumValue():
             return value.name
+        case Version():
+            return value.text
         case PsValue():
             if value.text is not None:
                 return value.text
@@ -128,172 +142,6 @@ def _span_text(value: dt.timedelta) -> str:
     days = f"{value.days}." if value.days else ""
     fraction = f".{value.microseconds * 10:07d}" if value.microseconds else ""
     return f"{sign}{days}{hours:02d}:{minutes:02d}:{seconds:02d}{fraction}"
-
-
-def convert(value: Any, type_name: str) -> Any:
-    """Convert an argument to a parameter's type (short name, e.g. ``Int32`` or ``String[]``).
-
-    Raises:
-        ConversionFailed: PowerShell would refuse; the text is the one it shows.
-    """
-    if type_name.endswith("[]"):
-        items = value if is_sequence(value) else [] if value is None else [value]
-        return [convert(item, type_name[:-2]) for item in items]
-    converter = _CONVERTERS.get(type_name)
-    return converter(value) if converter else value
-
-
-def _to_string(value: Any) -> str:
-    if is_sequence(value):
-        raise ConversionFailed("Cannot convert value to type System.String.")
-    return text_of(value)
-
-
-def _to_integer(low: int, high: int, type_name: str) -> Callable[[Any], int]:
-    def to_integer(value: Any) -> int:
-        match value:
-            case None:
-                return 0
-            case bool():
-                number = int(value)
-            case int():
-                number = value
-            case float() | decimal.Decimal():
-                number = round(value)
-            case EnumValue():
-                number = value.number
-            case str():
-                number = _parse_integer(value, type_name)
-            case _:
-                raise _cannot_convert(value, type_name)
-        if not low <= number <= high:
-            size = type_name.removeprefix("Int")
-            raise ConversionFailed(
-                f'Cannot convert value "{text_of(value)}" to type "System.{type_name}". '
-                f'Error: "Value was either too large or too small for an Int{size}."'
-            )
-        return number
-
-    return to_integer
-
-
-def _parse_integer(text: str, type_name: str) -> int:
-    stripped = text.strip()
-    if not stripped:
-        return 0
-    if re.fullmatch(r"0[xX][0-9a-fA-F]+", stripped):
-        return int(stripped, 16)
-    try:
-        return round(decimal.Decimal(stripped))
-    except (decimal.InvalidOperation, ValueError, OverflowError):
-        raise ConversionFailed(
-            f'Cannot convert value "{text}" to type "System.{type_name}". Error: "Input string was not in a correct format."'
-        ) from None
-
-
-def _to_double(value: Any) -> float:
-    if isinstance(value, bool | int | float | decimal.Decimal):
-        return float(value)
-    if value is None:
-        return 0.0
-    try:
-        return float(text_of(value))
-    except ValueError:
-        raise ConversionFailed(
-            f'Cannot convert value "{text_of(value)}" to type "System.Double". Error: "Input string was not in a correct format."'
-        ) from None
-
-
-def _to_boolean(value: Any) -> bool:
-    if isinstance(value, bool | int | float | decimal.Decimal):
-        return bool(value)
-    raise _not_boolean(value, "System.Boolean")
-
-
-def _to_switch(value: Any) -> bool:
-    """None is a switch given without a value, which is on."""
-    if value is None or isinstance(value, bool):
-        return value is not False
-    if isinstance(value, PsValue):
-        found, present = property_of(value, "IsPresent")
-        if found:
-            return bool(present)
-    if isinstance(value, int | float | decimal.Decimal):
-        raise _cannot_convert(value, "SwitchParameter")
-    raise _not_boolean(value, FULL_NAMES["SwitchParameter"])
-
-
-def _not_boolean(value: Any, type_name: str) -> ConversionFailed:
-    shown = "" if value is None else type_name_of(value)
-    return ConversionFailed(
-        f'Cannot convert value "{shown}" to type "{type_name}". Boolean parameters accept only Boolean values '
-        "and numbers, such as $True, $False, 1 or 0."
-    )
-
-
-def _to_preference(value: Any) -> str:
-    if isinstance(value, EnumValue):
-        value = value.name
-    if isinstance(value, int) and 0 <= value < len(PREFERENCES):
-        return PREFERENCES[value]
-    text = text_of(value)
-    for name in PREFERENCES:
-        if name.casefold() == text.casefold():
-            return name
-    raise ConversionFailed(
-        f'Cannot convert value "{text}" to type "System.Management.Automation.ActionPreference". Error: "Unable to match the '
-        f"identifier name {text} to a valid enumerator name. Specify one of the following enumerator names and try again:\r\n"
-        + ", ".join(PREFERENCES)
-        + '"'
-    )
-
-
-def _to_date(value: Any) -> dt.datetime:
-    if isinstance(value, dt.datetime):
-        return value
-    text = text_of(value).strip()
-    for form in ("", "%m/%d/%Y %H:%M:%S%z", "%m/%d/%Y%z"):
-        try:
-            parsed = dt.datetime.strptime(text + "+0000", form) if form else dt.datetime.fromisoformat(text)  # noqa: DTZ007
-        except ValueError:
-            continue
-        return parsed if parsed.tzinfo else parsed.replace(tzinfo=dt.UTC)
-    raise ConversionFailed(
-        f'Cannot convert value "{text}" to type "System.DateTime". Error: "String was not recognized as a valid DateTime."'
-    )
-
-
-def _to_hashtable(value: Any) -> dict[str, Any]:
-    if isinstance(value, dict):
-        return value
-    raise _cannot_convert(value, "Hashtable")
-
-
-def _to_secure(value: Any) -> SecureText:
-    if isinstance(value, SecureText):
-        return value
-    raise _cannot_convert(value, "SecureString")
-
-
-def _cannot_convert(value: Any, type_name: str) -> ConversionFailed:
-    shown = type_name_of(value) if is_sequence(value) else text_of(value)
-    return ConversionFailed(
-        f'Cannot convert the "{shown}" value of type "{type_name_of(value)}" to type "{full_type_name(type_name)}".'
-    )
-
-
-_CONVERTERS: Mapping[str, Callable[[Any], Any]] = {
-    "String": _to_string,
-    "Int32": _to_integer(*INT32, "Int32"),
-    "Int64": _to_integer(*INT64, "Int64"),
-    "Double": _to_double,
-    "Boolean": _to_boolean,
-    "DateTime": _to_date,
-    "Hashtable": _to_hashtable,
-    "SecureString": _to_secure,
-    "SwitchParameter": _to_switch,
-    "ActionPreference": _to_preference,
-}
 
 
 def property_of(value: Any, name: str) -> tuple[bool, Any]:
@@ -322,40 +170,6 @@ def property_names(value: Any) -> list[str]:
     if isinstance(value, PsValue):
         return list(value.properties)
     return [str(key) for key in value] if isinstance(value, dict) else []
-
-
-def compare(left: Any, right: Any, *, case_sensitive: bool = False) -> int | None:
-    """Order two values as PowerShell's ``-lt``/``-gt`` do: the right side is converted to the left side's type.
-
-    Returns:
-        Below, at or above zero; None where they cannot be compared.
-    """
-    if left is None or right is None:
-        return 0 if left is right else (-1 if left is None else 1)
-    try:
-        pair = _same_kind(left, right)
-    except ConversionFailed:
-        return None
-    first, second = pair
-    if isinstance(first, str) and not case_sensitive:
-        first, second = first.casefold(), second.casefold()
-    try:
-        return int(first > second) - int(first < second)
-    except TypeError:
-        return None
-
-
-def _same_kind(left: Any, right: Any) -> tuple[Any, Any]:
-    match left:
-        case bool():
-            return left, right if isinstance(right, bool) else bool(right)
-        case int() | float() | decimal.Decimal():
-            return float(left), _to_double(right)
-        case dt.datetime():
-            return left, _to_date(right)
-        case dt.timedelta():
-            return (left, right) if isinstance(right, dt.timedelta) else (text_of(left), text_of(right))
-    return text_of(left), text_of(right)
 
 
 def wildcard(pattern: str) -> re.Pattern[str]:

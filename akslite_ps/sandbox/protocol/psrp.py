@@ -320,14 +320,14 @@ class PsrpPool:
             self._outbox.drop_oldest(target, self._buffer_limit)
 
     def _message(self, kind: PSRPMessageType, value: Any, target: Target) -> bytes:
-        text = serialize(value, self._key.encrypt if self._key is not None else None)
+        # What a pipeline puts out as null is a message without content; .NET writes nothing for no data.
+        text = "" if value is None else "\ufeff" + serialize(value, self._key.encrypt if self._key is not None else None)
         return b"".join(
             (
                 _TO_CLIENT.to_bytes(4, "little"),
                 kind.value.to_bytes(4, "little"),
                 self.pool_id.bytes_le,
                 (target or _NO_ID).bytes_le,
-                b"\xef\xbb\xbf",
                 text.encode(),
             )
         )

@@ -224,7 +224,11 @@ def _create_pipeline(message: Message, value: Any) -> events.Event:
         raise ProtocolViolation("the pipeline has no command")
     return events.PipelineRequested(
         _pipeline(message),
-        PipelineRequest(tuple(calls), add_to_history=fields.flag("AddToHistory")),
+        PipelineRequest(
+            tuple(calls),
+            add_to_history=fields.flag("AddToHistory"),
+            goes_on=shell.get("RedirectShellErrorOutputPipe") is not False,
+        ),
         expects_input=not fields.flag("NoInput"),
         host=_host(fields.of("HostInfo")),
         nested=fields.flag("IsNested") or shell.flag("IsNested"),

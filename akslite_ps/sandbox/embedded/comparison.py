@@ -1,0 +1,52 @@
+"""PowerShell's order of values: what ``-lt``, ``-eq`` and ``Sort-Object`` make of two of them.
+
+Used by the core commands. Touches no device.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+from typing import Any
+
+from akslite_ps.sandbox.embedded.conversion import ConversionFailed, convert
+from akslite_ps.sandbox.embedded.values import text_of
+
+
+def compare(left: Any, right: Any, *, case_sensitive: bool = False) -> int | None:
+    """Order two values as PowerShell's ``-lt``/``-gt`` do: the right side is converted to the left side's type.
+
+    Returns:
+        Below, at or above zero; None where they cannot be compared.
+    """
+    if left is None or right is None:
+        return 0 if left is right else (-1 if left is None else 1)
+    try:
+        pair = _same_kind(left, right)
+    except ConversionFailed:
+        return None
+    first, second = pair
+    if isinstance(first, str):
+        first, second = _key(first, case_sensitive), _key(second, case_sensitive)
+    try:
+        return int(first > second) - int(first < second)
+    except TypeError:
+        return None
+
+
+def _key(text: str, case_sensitive: bool) -> tuple[str, ...]:
+    """By the letters first; where they are the same, Windows puts small letters before capitals."""
+    return (text.casefold(), text.swapcase()) if case_sensitive else (text.casefold(),)
+
+
+def _same_kind(left: Any, right: Any) -> tuple[Any, Any]:
+    match left:
+        case bool():
+            return left, right if isinstance(right, bool) else bool(right)
+        case int() | float() | decimal.Decimal():
+            return float(left), convert(right, "Double")
+        case dt.datetime():
+            return left, convert(right, "DateTime")
+        case dt.timedelta():
+            return (left, right) if isinstance(right, dt.timedelta) else (text_of(left), text_of(right))
+    return text_of(left), text_of(right)

@@ -1,0 +1,101 @@
+"""Clients that send text: simple command lines run, with variables and exit codes; everything else is refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from akslite_ps.sandbox.engine import CommandCall
+
+if TYPE_CHECKING:
+    from conftest import Desk
+
+REFUSED = "The syntax is not supported by this runspace. This can occur if the runspace is in no-language mode."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1 + 1",
+        "if ($true) { 'x' }",
+        "foreach ($x in 1,2) { $x }",
+        "function f { 1 }",
+        "[int]5",
+        "Get-Service | ForEach-Object { $_.Stop() }",
+        "& { 1 }",
+        "Get-Service > out.txt",
+        "(Get-Service).Name",
+        "$x = @(",
+        "'open",
+        "Get-Date; 1 +",
+    ],
+)
+async def test_what_is_no_simple_command_line_is_refused_as_a_whole(desk: Desk, text: str) -> None:
+    heard = await desk.text(text)
+
+    assert heard.failed is not None
+    assert heard.failed.message.startswith(REFUSED + " At line 1, column ")
+    assert (heard.failed.error_id, heard.failed.category) == ("ScriptsNotAllowed", "ParserError")
+    assert heard.failed.exception_type == "System.Management.Automation.ParseException"
+    assert heard.output == []
+
+
+async def test_variables_live_as_long_as_the_runspace(desk: Desk) -> None:
+    await desk.text("$service = Get-Service WinRM")
+    heard = await desk.text('$service.Name; "$($service.Status)"')
+    other = await desk.text("$service", runspace=desk.open())
+
+    assert heard.output == ["WinRM", "Running"]
+    assert other.output == [None]
+
+
+async def test_automatic_variables_and_the_environment_tell_of_the_device(desk: Desk) -> None:
+    heard = await desk.text("$env:COMPUTERNAME; $env:USERNAME; $PWD.Path; $PSVersionTable.PSEdition; $LASTEXITCODE; $env:NOPE")
+
+    assert heard.output == ["PRESS-01", "aksadmin", "C:\\Users\\aksadmin\\Documents", "Desktop", None, None]
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [("Get-Date\nexit $LASTEXITCODE", 0), ("exit 3; 'never'", 3), ("$code = 7\nexit $code", 7), ("'x'; exit", 0)]
+)
+async def test_exit_tells_the_clients_host(desk: Desk, text: str, code: int) -> None:
+    heard = await desk.text(text)
+
+    assert heard.failed is None
+    assert heard.asked == [("SetShouldExit", [code])]
+    assert "never" not in heard.output
+
+
+async def test_text_and_commands_can_stand_in_one_pipeline(desk: Desk) -> None:
+    heard = await desk.run(CommandCall("'b', 'a'", is_script=True), desk.call("Sort-Object"))
+
+    assert heard.output == ["a", "b"]
+
+
+async def test_invoke_expression_runs_a_line_as_a_tool_sends_it(desk: Desk) -> None:
+    heard = await desk.run(desk.call("Invoke-Expression", Command="$pwd.Path"), desk.call("Out-String", Stream=True))
+
+    assert heard.output == ["C:\\Users\\aksadmin\\Documents"]
+
+
+async def test_a_number_goes_to_a_text_parameter_as_it_was_written(desk: Desk) -> None:
+    heard = await desk.text("Write-Warning 1.10; Write-Warning -Message 007")
+
+    assert heard.messages == ["warning: 1.10", "warning: 007"]
+
+
+async def test_a_parameter_without_its_value_is_refused(desk: Desk) -> None:
+    heard = await desk.text("Get-Service -Name; 'after'")
+
+    assert [error.error_id for error in heard.errors] == ["MissingArgument,Microsoft.PowerShell.Commands.GetServiceCommand"]
+    assert heard.output == ["after"]
+
+
+async def test_a_throw_ends_the_script_and_an_error_only_its_statement(installed: Desk) -> None:
+    failed = await installed.text("Get-Nothing; Get-AksEdgeNodeName; 'after'")
+
+    assert failed.failed is not None
+    assert failed.failed.category == "OperationStopped"
+    assert [error.error_id for error in failed.errors] == ["CommandNotFoundException"]
+    assert failed.output == []
