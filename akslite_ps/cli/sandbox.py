@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Simulated devices on this machine, behind the real protocols.", no_args_is_help=True)
 
 
-
 class Engine(StrEnum):
     """What runs PowerShell on a simulated device."""
 

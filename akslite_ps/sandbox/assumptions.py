@@ -227,7 +227,6 @@ NOT_DRAINED = "Error: Timed out while draining node"
 """What Set-AksEdgeNodeToDrain says when the time is over is unknown."""
 
 
-
 def node_command_failed(code: int, errors: str) -> str:
     """Invoke-AksEdgeNodeCommand throws where a command ends with another exit code than 0 (documented); its words are unknown."""
     return f"Command failed with exit code {code}" + (f": {errors}" if errors else "")
@@ -369,6 +368,7 @@ def arc_resource_exists(name: str, group: str) -> str:
     """What a connection answers where the name is taken by another cluster. The texts of the Azure modules differ by version."""
     return f"The connected cluster resource '{name}' already exists in resource group '{group}' and belongs to another cluster."
 
+
 AGENT_UNREACHABLE = "wssdagent is unreachable, please retry..."
 """Seen on the sibling product EFLOW where the VM agent does not run; that this product's cmdlets say the same is inferred."""
 
@@ -407,6 +407,7 @@ def update_does_not_follow(installed: str, staged: str) -> str:
     """What Start-AksEdgeUpdate answers to files of a release that does not follow the installed one. That every release must be
     taken in order is documented, the text is unknown."""
     return f"The staged update {staged} cannot be applied to version {installed}. Updates must be applied sequentially."
+
 
 LOGS_FOLDER = "C:\\ProgramData\\AksEdge\\logs"
 """Where log archives go unless told otherwise: the logs page says this folder, the cmdlet's reference the install folder."""

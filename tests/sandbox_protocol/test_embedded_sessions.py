@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pypsrp.complex_objects import PSInvocationState
 from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.wsman import WSMan
 
@@ -106,6 +107,15 @@ def test_errors_that_nobody_merges_stay_errors(pool):
     (measured,) = invoked(pipeline).output
     assert measured.adapted_properties["Count"] == 0
     assert messages(pipeline.streams.error) == ["broken"]
+
+
+def test_a_pipeline_goes_on_after_a_failed_statement_or_ends_there_as_the_client_wants(pool):
+    for goes_on, output, state in ((True, ["after"], PSInvocationState.COMPLETED), (False, [], PSInvocationState.FAILED)):
+        pipeline = PowerShell(pool)
+        pipeline.add_cmdlet("Get-Nothing").add_statement().add_cmdlet("Write-Output").add_argument("after")
+        invoked(pipeline, redirect_shell_error_to_out=goes_on)
+        assert (pipeline.output, pipeline.state) == (output, state)
+        assert [error.fq_error for error in pipeline.streams.error] == ["CommandNotFoundException"]
 
 
 def test_the_metadata_is_that_of_the_sessions_commands(pool):

@@ -19,7 +19,7 @@ from psrpcore import (
     SetRunspaceAvailabilityEvent,
     StreamType,
 )
-from psrpcore.types import PSInvocationState, RunspacePoolState
+from psrpcore.types import ErrorCategoryInfo, ErrorRecord, NETException, PSInvocationState, RunspacePoolState
 
 from akslite_ps.sandbox.engine import ErrorInfo
 from akslite_ps.sandbox.protocol import psrp_events as events
@@ -167,6 +167,34 @@ def test_connecting_to_another_pool_is_refused():
     stranger.connect()
     with pytest.raises(ProtocolViolation, match="runspace pool"):
         server.connect(said(stranger))
+
+
+def test_null_is_a_message_without_content():
+    _, server = opened()
+    one = uuid.uuid4()
+    server.output(one, None)
+    (fragment,) = server.take(one, None)
+    assert len(fragment.data) == _FRAGMENT.size + 40
+
+
+def test_a_hosts_answer_says_whom_it_is_for_and_whether_it_failed():
+    client, server = opened()
+    pipeline = ClientPowerShell(client)
+    pipeline.add_command(Command("Get-Thing"))
+    pipeline.start()
+    server.receive(said(client))
+    for target, answering in ((pipeline.pipeline_id, pipeline), (None, client)):
+        call_id = server.host_call(target, "ReadLine", [])
+        (call,) = heard(client, server, target)
+        assert call.ci == call_id
+        answering.host_response(call.ci, return_value="a line")
+        assert server.receive(said(client)) == [events.HostAnswered(target, call_id, "a line", None)]
+        server.host_call(target, "ReadLine", [])
+        (call,) = heard(client, server, target)
+        failed = ErrorRecord(NETException("the window was closed"), ErrorCategoryInfo())
+        answering.host_response(call.ci, error_record=failed)
+        (answer,) = server.receive(said(client))
+        assert (answer.pipeline_id, answer.error) == (target, "the window was closed")
 
 
 @pytest.mark.parametrize("garbage", [b"x" * 10, b"x" * 80])

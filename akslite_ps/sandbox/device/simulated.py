@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+
 class Listener(Protocol):
     """The device's WinRM service (``sandbox.winrm.WinRMListener``)."""
 

@@ -80,7 +80,7 @@ class EmbeddedRunspace:
         self._closed = False
 
     async def run(self, request: PipelineRequest, streams: Streams) -> None:
-        """Run all statements of a pipeline; an error that ends one fails the pipeline where it is the last, or the client says so."""
+        """Run all statements; an error that ends one fails the pipeline where it is the last, or the client says so."""
         if self._closed:
             raise RuntimeError("the runspace is closed")
         if request.pool is not None:

@@ -12,6 +12,7 @@ from typing import Literal
 
 FAULT_ACTION = "http://schemas.dmtf.org/wbem/wsman/1/wsman/fault"
 _ADDRESSING_FAULT_ACTION = "http://schemas.xmlsoap.org/ws/2004/08/addressing/fault"
+_QUOTED = 400
 _DETAIL = "http://schemas.dmtf.org/wbem/wsman/1/wsman/faultDetail/"
 
 
@@ -55,6 +56,11 @@ class WSManFault(Exception):
 _INVALID_SELECTORS = (
     "The WS-Management service cannot process the request because the request contained invalid selectors for the resource. "
 )
+
+
+def _cut(text: str) -> str:
+    """What a client wrote, short enough for the smallest reply."""
+    return text if len(text) <= _QUOTED else f"{text[:_QUOTED]}..."
 
 
 def operation_timed_out() -> WSManFault:
@@ -125,7 +131,7 @@ def invalid_timeout(text: str) -> WSManFault:
         code=2150858767,
         subcode="a:InvalidMessageInformationHeader",
         message="The WS-Management service cannot process the request. The XML contains an invalid timeout field in the SOAP "
-        f"header: {text[:100]}. ",
+        f"header: {_cut(text)}. ",
         action=_ADDRESSING_FAULT_ACTION,
     )
 
@@ -133,7 +139,7 @@ def invalid_timeout(text: str) -> WSManFault:
 def not_understood(name: str) -> WSManFault:
     """A header block that must be understood and is not."""
     return WSManFault(
-        f"The WS-Management service cannot process the request. The SOAP header {name[:100]} must be understood and is not. ",
+        f"The WS-Management service cannot process the request. The SOAP header {_cut(name)} must be understood and is not. ",
         code=2150858768,
         subcode="",
         role="MustUnderstand",
@@ -232,7 +238,7 @@ def command_exists() -> WSManFault:
 def unknown_configuration(name: str, computer: str) -> WSManFault:
     """There is no session configuration of that name."""
     return WSManFault(
-        f"The WS-Management service cannot process the request. Cannot find the {name} session configuration in the WSMan: drive "
+        f"The WS-Management service cannot process the request. Cannot find the {_cut(name)} session configuration in the WSMan: drive "
         f"on the {computer} computer. ",
         code=2150858754,
         subcode="a:DestinationUnreachable",
@@ -243,7 +249,7 @@ def unknown_configuration(name: str, computer: str) -> WSManFault:
 def unknown_resource(uri: str) -> WSManFault:
     """The resource is not one that this device has."""
     return WSManFault(
-        f"The WS-Management service cannot process the request. The service cannot find the resource identified by {uri}. ",
+        f"The WS-Management service cannot process the request. The service cannot find the resource identified by {_cut(uri)}. ",
         code=2150858754,
         subcode="a:DestinationUnreachable",
         detail="InvalidResourceURI",
@@ -258,7 +264,7 @@ def access_denied() -> WSManFault:
 def unsupported_action(action: str) -> WSManFault:
     """The action is not one of WS-Management or of its shells."""
     return WSManFault(
-        f"The WS-Management service cannot process the request because the action {action} is not supported. ",
+        f"The WS-Management service cannot process the request because the action {_cut(action)} is not supported. ",
         code=2150858771,
         subcode="a:ActionNotSupported",
     )
@@ -304,7 +310,7 @@ def engine_ended(why: str) -> WSManFault:
 def malformed(what: str) -> WSManFault:
     """The request is not what its action requires."""
     return WSManFault(
-        f"The WS-Management service cannot process the request: {what}. ",
+        f"The WS-Management service cannot process the request: {_cut(what)}. ",
         code=2150858817,
         subcode="w:SchemaValidationError",
     )
