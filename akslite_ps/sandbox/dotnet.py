@@ -244,4 +244,3 @@ class TypedDictionary(dict[Any, Any]):
 
 
 WHOLE_TYPES: tuple[type[Whole], ...] = (SByte, Byte, Int16, UInt16, Int32, UInt32, Int64, UInt64)
-TEXT_TYPES: tuple[type[Char] | type[Uri] | type[XmlDocument] | type[ScriptBlock], ...] = (Char, Uri, XmlDocument, ScriptBlock)

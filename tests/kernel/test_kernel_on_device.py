@@ -42,7 +42,7 @@ def test_a_single_object_with_many_properties_appears_as_a_list(powershell: Any)
 
 
 def test_format_list_and_format_table_at_the_end_are_done_by_the_notebook(powershell: Any) -> None:
-    run = powershell.run("Get-Command Get-Help | Format-List Name, Module*")
+    run = powershell.run("Get-Command Get-Help | Format-List Name, ModuleN*")
     assert run.result.splitlines() == ["Name       : Get-Help", "ModuleName : Microsoft.PowerShell.Core"]
     run = powershell.run("Get-AksLiteFacts | Format-Table ComputerName, OsBuild -AutoSize")
     assert run.result.splitlines() == ["ComputerName OsBuild", "------------ -------", "PRESS-01       19045"]

@@ -238,8 +238,8 @@ def command_exists() -> WSManFault:
 def unknown_configuration(name: str, computer: str) -> WSManFault:
     """There is no session configuration of that name."""
     return WSManFault(
-        f"The WS-Management service cannot process the request. Cannot find the {_cut(name)} session configuration in the WSMan: drive "
-        f"on the {computer} computer. ",
+        f"The WS-Management service cannot process the request. Cannot find the {_cut(name)} session configuration in the WSMan: "
+        f"drive on the {computer} computer. ",
         code=2150858754,
         subcode="a:DestinationUnreachable",
         detail="InvalidResourceURI",
