@@ -1,4 +1,5 @@
-"""Typed calls of AksLiteOps, our device-side PowerShell module: facts, features, installation, restart, kubeconfig, workloads.
+"""Typed calls of AksLiteOps, our device-side PowerShell module: facts, features, installation, restart, kubeconfig, workloads,
+the way to Azure, left secrets, staged updates, removal.
 
 Used by operations. Each call but :func:`ensure_ops` sends exactly one command. The module is installed on devices
 with a restricted endpoint, and defined in the session by :func:`ensure_ops` elsewhere.
@@ -10,6 +11,7 @@ import datetime as dt
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -19,8 +21,9 @@ from akslite_ps.aksedge.calls import NodeType, explained, with_role
 from akslite_ps.aksedge.catalog import load_ops_catalog
 from akslite_ps.aksedge.host_facts import HostFacts, as_utc
 from akslite_ps.aksedge.installer import ExitCode, classify_exit_code
+from akslite_ps.aksedge.releases import parse_msi_name
 from akslite_ps.aksedge.session_port import Answer, DeviceSession, OnRecord, ScriptSession
-from akslite_ps.errors import CmdletFailed, NotPermitted
+from akslite_ps.errors import CmdletFailed, NotPermitted, UsageError
 from akslite_ps.outcome import Outcome
 from akslite_ps.secrets import REDACTOR
 
@@ -39,6 +42,7 @@ _DEFINE = (
     "$module = New-Module -Name AksLiteOps -ScriptBlock ([scriptblock]::Create($Source)); "
     "Import-Module $module -Global -DisableNameChecking"
 )
+_VERSION = re.compile(r"\d+(?:\.\d+){1,3}", re.ASCII)
 _KUBE_SECRETS = re.compile(r"^\s*(?:client-key-data|token|password):\s*[\"']?([^\s\"']+)", re.MULTILINE)
 
 
@@ -81,6 +85,90 @@ class MsiResult:
     def outcome(self) -> Outcome:
         """The class of the exit code."""
         return self.meaning.outcome
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigSecrets:
+    """Where a deployment config's secrets lie, or lay, on a device. Holds paths only.
+
+    Args:
+        files: Files with secrets in them.
+        failed: Those of them that could not be written: the secrets are still there.
+    """
+
+    files: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InternetReach:
+    """Which of the addresses that Azure Arc needs answer to the device, through its system's proxy."""
+
+    reached: tuple[str, ...] = ()
+    missed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Leftovers:
+    """What a deployment and the product have on a host outside their cluster; None where it cannot be read.
+
+    Args:
+        node_disks: Paths of nodes' virtual disks.
+        switches: The product's virtual switches.
+        networks: The product's HNS networks.
+        port_proxies: All IPv4 port proxies of the host, ``listening -> leading to``, whoever made them.
+        registry_keys: Of the product and of Microsoft's deployment scripts.
+        folders: The product's data and the folder of Microsoft's deployment scripts.
+    """
+
+    node_disks: tuple[str, ...] | None = None
+    switches: tuple[str, ...] | None = None
+    networks: tuple[str, ...] | None = None
+    port_proxies: tuple[str, ...] | None = None
+    registry_keys: tuple[str, ...] | None = None
+    folders: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProductEvent:
+    """An entry of the product's event log.
+
+    Args:
+        time: When it was written, UTC; None where the device told none.
+        level: Windows' number of its severity: 1 critical, 2 error, 3 warning, 4 information.
+        event_id: Its number.
+        source: The provider that wrote it.
+        log: Name of the log.
+        message: The whole text.
+    """
+
+    time: dt.datetime | None
+    level: int
+    event_id: int
+    source: str
+    log: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class StagedUpdate:
+    """What waits on a device of an update of the product. What its files look like is not documented.
+
+    Args:
+        folders: Where was looked.
+        files: Paths; empty where nothing is staged, None where they cannot be read.
+        size: Of all files, in bytes.
+        newest_at: When the last of them was written, UTC.
+        product: Product version that a manifest or a file's name tells, None where none does.
+        kubernetes: Kubernetes version, likewise.
+    """
+
+    folders: tuple[str, ...] = ()
+    files: tuple[str, ...] | None = None
+    size: int = 0
+    newest_at: dt.datetime | None = None
+    product: str | None = None
+    kubernetes: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +306,106 @@ def install_msi(
     )
 
 
+def uninstall_product(
+    session: DeviceSession, *, timeout_s: float = INSTALL_LIMIT_S, on_record: OnRecord | None = None
+) -> MsiResult:
+    """Uninstall the product; a deployment goes with it. Nothing restarts.
+
+    Returns:
+        The exit code with its class and the log's path; a code that means failure is not raised.
+
+    Raises:
+        CmdletFailed: The product is not installed.
+    """
+    name = "Uninstall-AksLiteProduct"
+    found = _object(session, _call(session, name, timeout_s, on_record), name)
+    code = found.get("ExitCode")
+    if not isinstance(code, int):
+        raise _unusable(session, name, "an exit code")
+    return MsiResult(code, log_path=_text(found.get("LogPath")))
+
+
+def leftovers(session: DeviceSession, *, vhdx_dir: str | None = None, timeout_s: float = FACTS_LIMIT_S) -> Leftovers:
+    """What a deployment and the product have on the host outside their cluster.
+
+    Args:
+        session: The session.
+        vhdx_dir: Folder in which to look for virtual disks; default: the product's.
+        timeout_s: Time limit in seconds.
+    """
+    name = "Get-AksLiteLeftover"
+    given: dict[str, Any] = {"VhdxDir": vhdx_dir} if vhdx_dir else {}
+    found = _object(session, _call(session, name, timeout_s, **given), name)
+    members = ("NodeDisks", "Switches", "Networks", "PortProxies", "RegistryKeys", "Folders")
+    return Leftovers(*(None if found.get(member) is None else _texts(found.get(member)) for member in members))
+
+
+def staged_update(session: DeviceSession, *, timeout_s: float = FACTS_LIMIT_S) -> StagedUpdate:
+    """What waits on the device of an update of the product. Changes nothing."""
+    name = "Get-AksLiteStagedUpdate"
+    found = _object(session, _call(session, name, timeout_s), name)
+    files = None if found.get("Files") is None else _texts(found.get("Files"))
+    product, kubernetes = _staged_versions(_text(found.get("Manifest")), files or ())
+    size, newest = found.get("Bytes"), found.get("NewestAt")
+    return StagedUpdate(
+        folders=_texts(found.get("Folders")),
+        files=files,
+        size=size if isinstance(size, int) else 0,
+        newest_at=None if newest is None else _moment(session, newest, name),
+        product=product,
+        kubernetes=kubernetes,
+    )
+
+
+def _staged_versions(manifest: str | None, files: Sequence[str]) -> tuple[str | None, str | None]:
+    """Versions of product and Kubernetes, from a manifest's members or from names as Microsoft gives installers."""
+    try:
+        told = json.loads(manifest) if manifest else None
+    except ValueError:
+        told = None
+    members = {str(key).casefold(): value for key, value in told.items()} if isinstance(told, dict) else {}
+    versions = [members.get(key) for key in ("version", "kubernetes")]
+    for file in files:
+        with suppress(UsageError):
+            name = parse_msi_name(file)
+            versions = [known or found for known, found in zip(versions, (name.product, name.kubernetes), strict=True)]
+    product, kubernetes = (value if isinstance(value, str) and _VERSION.fullmatch(value) else None for value in versions)
+    return product, kubernetes
+
+
+def internet(session: DeviceSession, *, timeout_s: float = FACTS_LIMIT_S) -> InternetReach:
+    """Ask which of the addresses that Azure Arc needs answer to the device."""
+    name = "Test-AksLiteInternet"
+    found = _object(session, _call(session, name, timeout_s), name)
+    return InternetReach(_texts(found.get("Reached")), _texts(found.get("Missed")))
+
+
+def config_secrets(session: DeviceSession, *, clear: bool = False, timeout_s: float = FACTS_LIMIT_S) -> ConfigSecrets:
+    """Find the Azure secrets in deployment configs that were left on the device.
+
+    Args:
+        session: The session.
+        clear: Empty them; all else of the files stays.
+        timeout_s: Time limit in seconds.
+    """
+    name = "Clear-AksLiteConfigSecret"
+    given: dict[str, Any] = {} if clear else {"ListOnly": True}
+    found = _object(session, _call(session, name, timeout_s, **given), name)
+    return ConfigSecrets(_texts(found.get("Files")), _texts(found.get("Failed")))
+
+
+def product_events(session: DeviceSession, *, newest: int = 100, timeout_s: float = FACTS_LIMIT_S) -> tuple[ProductEvent, ...]:
+    """The newest entries of the product's event log, newest first; none where there is no such log.
+
+    Args:
+        session: The session.
+        newest: How many, 1 to 1000.
+        timeout_s: Time limit in seconds.
+    """
+    answer = _call(session, "Get-AksLiteEvent", timeout_s, Newest=newest)
+    return tuple(_event(value) for value in answer.output if isinstance(value, Mapping))
+
+
 def request_reboot(session: DeviceSession, *, reason: str, delay_s: int = 5, timeout_s: float = REBOOT_LIMIT_S) -> RebootRequest:
     """Ask Windows to restart. The session ends with it; the restart is over when the boot time has changed.
 
@@ -294,6 +482,18 @@ def _object(session: DeviceSession, answer: Answer, name: str) -> Mapping[str, A
         raise _unusable(session, name, "an object")
     # PowerShell's objects ignore case, and so do the mappings that stand for them.
     return found[-1]
+
+
+def _event(value: Mapping[str, Any]) -> ProductEvent:
+    time, level, number = value.get("Time"), value.get("Level"), value.get("Id")
+    return ProductEvent(
+        as_utc(time) if isinstance(time, dt.datetime) else None,
+        level if isinstance(level, int) else 0,
+        number if isinstance(number, int) else 0,
+        _text(value.get("Source")) or "",
+        _text(value.get("Log")) or "",
+        _text(value.get("Message")) or "",
+    )
 
 
 def _moment(session: DeviceSession, value: Any, name: str) -> dt.datetime:

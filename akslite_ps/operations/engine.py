@@ -25,7 +25,7 @@ from akslite_ps.errors import (
     Unreachable,
 )
 from akslite_ps.journal import DeviceLock, JournalError, RowKind, json_ready
-from akslite_ps.operations import deploy, install, prepare, verify
+from akslite_ps.operations import arc, deploy, install, prepare, remove, update, verify
 from akslite_ps.operations.controller import Ask, Controller
 from akslite_ps.operations.events import Listener, RunEnded, RunStarted, StepEnded, StepStarted
 from akslite_ps.operations.history import History, InFlight
@@ -41,7 +41,15 @@ if TYPE_CHECKING:
     from akslite_ps.remoting import Device
 
 _T = TypeVar("_T")
-CODE: Mapping[str, StepCode] = {**prepare.CODE, **install.CODE, **deploy.CODE, **verify.CODE}
+CODE: Mapping[str, StepCode] = {
+    **prepare.CODE,
+    **install.CODE,
+    **deploy.CODE,
+    **verify.CODE,
+    **arc.CODE,
+    **remove.CODE,
+    **update.CODE,
+}
 """The code behind every step id."""
 
 _GOES_ON = (Outcome.UNREACHABLE, Outcome.UNKNOWN, Outcome.RETRY_LATER, Outcome.CANCELLED)

@@ -94,8 +94,8 @@ class _Nodes(StepCode):
 
     def act(self, work: Work) -> Done:
         with open_cluster(work) as cluster:
-            version = _until(work, cluster.version, lambda _: True, lambda _: "The API server answers")
-            nodes = _until(
+            version = wait_for(work, cluster.version, lambda _: True, lambda _: "The API server answers")
+            nodes = wait_for(
                 work,
                 cluster.nodes,
                 lambda found: bool(found) and all(node.ready for node in found),
@@ -115,7 +115,7 @@ class _Pods(StepCode):
 
     def act(self, work: Work) -> Done:
         with open_cluster(work) as cluster:
-            pods = _until(
+            pods = wait_for(
                 work,
                 cluster.system_pods,
                 lambda found: bool(found) and all(pod.healthy for pod in found),
@@ -157,7 +157,7 @@ def _aside(cluster: DeviceCluster) -> str:
     return "; read on the device, its Kubernetes API cannot be reached from here" if cluster.way == "device" else ""
 
 
-def _until(work: Work, read: Callable[[], _T], ready: Callable[[_T], bool], say: Callable[[_T], str]) -> _T:
+def wait_for(work: Work, read: Callable[[], _T], ready: Callable[[_T], bool], say: Callable[[_T], str]) -> _T:
     """Read again and again until it is ready or the step's time is over; an API server or device that starts is waited for.
 
     Returns:
@@ -201,4 +201,4 @@ def _not_ready(work: Work, why: str) -> AksLiteError:
 
 CODE: Mapping[str, StepCode] = {DEPLOYMENT: _Deployment(), NODES: _Nodes(), PODS: _Pods()}
 
-__all__ = ["CODE", "DEPLOYMENT", "NODES", "PODS", "READY_WITHIN_S", "open_cluster", "plan", "steps"]
+__all__ = ["CODE", "DEPLOYMENT", "NODES", "PODS", "READY_WITHIN_S", "open_cluster", "plan", "steps", "wait_for"]

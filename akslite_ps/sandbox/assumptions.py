@@ -412,6 +412,18 @@ def update_does_not_follow(installed: str, staged: str) -> str:
 LOGS_FOLDER = "C:\\ProgramData\\AksEdge\\logs"
 """Where log archives go unless told otherwise: the logs page says this folder, the cmdlet's reference the install folder."""
 
+KEPT_CONFIG_FOLDERS = ("C:\\AksEdgeScript", "C:\\ProgramData\\AksEdge")
+"""Where configs with their secrets may lie on a device. Microsoft's scripts write theirs below the first. The product's log archive
+has the config without secrets; whether the product keeps one with them, and where in its data folder, is unknown. The simulated
+one keeps none."""
+
+UNINSTALL_SECONDS = 60.0
+"""How long the uninstallation of the product takes. Unmeasured."""
+
+EXTERNAL_SWITCH_STAYS = True
+"""Left-overs of a removed deployment that users name are the external switch and its network; that the internal switch goes with
+the deployment is inferred."""
+
 LOGS_SECONDS = 60.0
 """How long Get-AksEdgeLogs takes. Unmeasured."""
 

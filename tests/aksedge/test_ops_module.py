@@ -235,6 +235,7 @@ REFUSED = [
     'Request-AksLiteReboot -Reason "two`nlines"',
     "Request-AksLiteReboot -Reason 'x\\'",
     "Get-AksLiteKubeConfig -NodeType Both",
+    "Get-AksLiteLeftover -VhdxDir '..\\secrets'",
     "Get-AksLiteWorkload -Kind Secrets",
     "Get-AksLiteWorkload -Kind Pods -Namespace 'x --kubeconfig=y'",
     "Get-AksLiteWorkload -Kind Pods -Namespace 'x\" --all-namespaces'",
@@ -468,3 +469,112 @@ def test_without_the_products_kubectl_nothing_is_read(powershell: Run) -> None:
     gone = "& (Get-Module AksLiteOps) { function script:Get-InstalledProduct { } }"
     error = powershell(f"{gone}; try {{ Get-AksLiteWorkload -Kind Nodes }} catch {{ $_.FullyQualifiedErrorId }}")
     assert error == "KubectlMissing,Get-AksLiteWorkload"
+
+
+# -- Azure Arc and removal --------------------------------------------------------------------------------------
+
+CONFIG = (
+    '{\n  "Arc": {"ClientSecret" : "a\\"b/ü=", "ClientId": "id"},\n  "Auth": {"password":"x"},\n  "Größe": 1, "Password": ""\n}'
+)
+EMPTIED = '{\n  "Arc": {"ClientSecret" : "", "ClientId": "id"},\n  "Auth": {"password":""},\n  "Größe": 1, "Password": ""\n}'
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_secrets_in_left_configs_are_emptied_and_all_else_stays(powershell: Run, tmp_path: Path, encoding: str) -> None:
+    folder = tmp_path / "left"
+    (folder / "tools").mkdir(parents=True)
+    config = folder / "tools" / "aide-userconfig.json"
+    config.write_text(CONFIG, encoding=encoding, newline="")
+    broken = folder / "other.json"
+    broken.write_bytes(b'{"ClientSecret": "x", "Name": "\xff"}')
+    (folder / "notes.txt").write_text(CONFIG, encoding="utf-8")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "linked.json").write_text(CONFIG, encoding="utf-8")
+    if sys.platform != "win32":
+        (folder / "link").symlink_to(elsewhere, target_is_directory=True)
+        (folder / "link.json").symlink_to(elsewhere / "linked.json")
+    where = f"& (Get-Module AksLiteOps) {{ $script:ConfigFolders = '{folder}', '{tmp_path / 'none'}' }}"
+
+    listed = powershell(f"{where}; Clear-AksLiteConfigSecret -ListOnly", stand_ins=False)
+    before = config.read_text(encoding=encoding)
+    cleared = powershell(f"{where}; Clear-AksLiteConfigSecret", stand_ins=False)
+
+    assert sorted(listed["Files"]) == sorted(cleared["Files"]) == sorted([str(config), str(broken)])
+    assert (listed["Failed"], cleared["Failed"]) == ([], [str(broken)])
+    assert before == CONFIG
+    assert config.read_text(encoding=encoding) == EMPTIED
+    assert config.read_bytes()[:2] == EMPTIED.encode(encoding)[:2]
+    assert broken.read_bytes().endswith(b'\xff"}')
+    assert (folder / "notes.txt").read_text(encoding="utf-8") == CONFIG
+    assert (elsewhere / "linked.json").read_text(encoding="utf-8") == CONFIG
+
+
+def test_addresses_that_do_not_answer_are_named(powershell: Run) -> None:
+    script = """
+    $listener = [System.Net.Sockets.TcpListener]::new([ipaddress]::Loopback, 0)
+    $listener.Start(); $port = $listener.LocalEndpoint.Port; $listener.Stop()
+    & (Get-Module AksLiteOps) { param($port) $script:AzureAddresses = "https://127.0.0.1:$port", "https://localhost:$port" } $port
+    $found = Test-AksLiteInternet
+    @{ reached = $found.Reached; missed = $found.Missed.Count }
+    """
+    assert powershell(script, stand_ins=False) == {"reached": [], "missed": 2}
+
+
+@on_posix
+def test_the_product_is_uninstalled_by_its_id_without_questions(powershell: Run, tmp_path: Path) -> None:
+    arguments = stand_in(tmp_path, "msiexec.exe", "exit 194")  # of 3010 a process here can only end with the low byte
+    product = "{D27A0DD4-52C0-4C4B-8C77-1D8B0E2F6E31}"
+    installed = (
+        f"& (Get-Module AksLiteOps) {{ function script:Get-InstalledProduct {{ [pscustomobject]@{{ Id = '{product}' }} }} }}"
+    )
+    found = powershell(f"{installed}; Uninstall-AksLiteProduct")
+    assert found["ExitCode"] == 194
+    given = arguments.read_text(encoding="utf-8").splitlines()
+    assert given[:5] == ["/x", product, "/qn", "/norestart", "/l*v"]
+    assert given[5] == found["LogPath"]
+
+
+@pytest.mark.parametrize(
+    ("product", "error"), [("", "ProductNotInstalled"), ("[pscustomobject]@{ Id = 'AksEdge & calc' }", "NotAnInstallerProduct")]
+)
+def test_what_is_no_installed_package_is_not_uninstalled(powershell: Run, product: str, error: str) -> None:
+    installed = f"& (Get-Module AksLiteOps) {{ function script:Get-InstalledProduct {{ {product} }} }}"
+    found = powershell(f"{installed}; try {{ Uninstall-AksLiteProduct }} catch {{ $_.FullyQualifiedErrorId }}", stand_ins=False)
+    assert found == f"{error},Uninstall-AksLiteProduct"
+
+
+def test_left_disks_are_found_and_what_cannot_be_read_is_null(powershell: Run, tmp_path: Path) -> None:
+    disks = tmp_path / "AksEdge"
+    disks.mkdir()
+    for name in ("press-01-ledge.vhdx", "press-01-wedge.vhdx", "AksEdge.vhdx"):
+        (disks / name).write_bytes(b"")
+    script = f"""
+    & (Get-Module AksLiteOps) {{ function script:Get-InstalledProduct {{ [pscustomobject]@{{ Folder = '{disks}' }} }} }}
+    Get-AksLiteLeftover
+    """
+    found = powershell(script, stand_ins=False)
+    assert sorted(Path(disk).name for disk in found["NodeDisks"]) == ["press-01-ledge.vhdx", "press-01-wedge.vhdx"]
+    assert (found["Switches"], found["Networks"]) == (None, None)
+    assert found["Folders"] == []
+
+
+def test_staged_files_are_listed_with_what_their_manifest_says(powershell: Run, tmp_path: Path) -> None:
+    cache = tmp_path / "AKS-Edge" / "update-cache"
+    (cache / "linux").mkdir(parents=True)
+    (cache / "linux" / "image.bin").write_bytes(b"12345")
+    (cache / "manifest.json").write_text('{"Version": "1.11.230.0"}', encoding="utf-8")
+    if os.name == "posix":
+        (cache / "elsewhere").symlink_to(tmp_path / "Windows", target_is_directory=True)
+        (tmp_path / "Windows" / "notepad.exe").write_bytes(b"x")
+    where = f"& (Get-Module AksLiteOps) {{ $script:UpdateFolder = '{tmp_path / 'AKS-Edge'}' }}"
+
+    found = powershell(f"{where}; Get-AksLiteStagedUpdate", stand_ins=False)
+    (cache / "manifest.json").unlink()
+    (cache / "linux" / "image.bin").unlink()
+    nothing = powershell(f"{where}; Get-AksLiteStagedUpdate", stand_ins=False)
+
+    assert sorted(found["Files"]) == [str(cache / "linux" / "image.bin"), str(cache / "manifest.json")]
+    assert (found["Bytes"], found["Manifest"], found["Folders"][0]) == (30, '{"Version": "1.11.230.0"}', str(cache))
+    assert found["NewestAt"]
+    assert (nothing["Files"], nothing["Bytes"], nothing["Manifest"], nothing["NewestAt"]) == ([], 0, None, None)

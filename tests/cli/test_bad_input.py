@@ -13,7 +13,7 @@ import pytest
 
 from akslite_ps.cli import output
 from akslite_ps.cli.app import main
-from akslite_ps.cli.operate import _check_hash
+from akslite_ps.cli.carrying_out import check_hash
 from akslite_ps.cli.questions import Questions
 from akslite_ps.errors import PlanOutdated, UsageError
 from akslite_ps.fleet import Inventory
@@ -150,11 +150,11 @@ def test_a_plan_hash_that_is_too_short_approves_nothing(run: Any) -> None:
     add_device(run)
     device = Inventory.load().get("press-07")
 
-    _check_hash("abcdef0123456789", "ABCDEF01", device)
+    check_hash("abcdef0123456789", "ABCDEF01", device)
     with pytest.raises(UsageError, match="too short"):
-        _check_hash("abcdef0123456789", "abc", device)
+        check_hash("abcdef0123456789", "abc", device)
     with pytest.raises(PlanOutdated, match="the plan is abcdef0123456789"):
-        _check_hash("abcdef0123456789", "01234567", device)
+        check_hash("abcdef0123456789", "01234567", device)
 
 
 def test_what_is_copied_into_the_next_command_is_never_folded(

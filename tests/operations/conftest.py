@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import threading
 import uuid
 from collections import deque
@@ -13,12 +14,14 @@ from typing import Any
 
 import pytest
 
+from akslite_ps.aksedge.calls import AksEdge
 from akslite_ps.aksedge.config import DeploymentConfig
 from akslite_ps.cluster.health import NodeHealth, PodHealth
 from akslite_ps.cluster.reading import ClusterReading
 from akslite_ps.errors import SessionLost, Unreachable
 from akslite_ps.journal import Journal
-from akslite_ps.operations import Controller, Limits
+from akslite_ps.operations import Controller, Limits, Plan, Run, apply
+from akslite_ps.remoting import Session
 from akslite_ps.remoting.detached import InvocationReference, ReadingPlace
 from akslite_ps.remoting.endpoint import Device, Endpoint
 from akslite_ps.remoting.records import ErrorRecord, InformationRecord, OutputRecord, Record
@@ -283,6 +286,18 @@ class SimulatedHost:
             ),
         )
 
+    @property
+    def azure_clusters(self) -> list[str]:
+        """Names of the connected clusters in the simulated Azure."""
+        return [cluster.name for cluster in self.sandbox.device(self.name).azure.records.clusters]
+
+    def write(self, path: str, text: str) -> None:
+        """Put a file on the device's drive."""
+        self.sandbox.device(self.name).drive.write(path, text.encode())
+
+    def read(self, path: str) -> str:
+        return (self.sandbox.device(self.name).drive.read(path) or b"").decode()
+
     def fault(self, name: str, **parameters: Any) -> None:
         self.sandbox.add_fault(self.name, name, **parameters)
 
@@ -293,6 +308,13 @@ class SimulatedHost:
 @pytest.fixture
 def simulated(tmp_path: Path) -> Iterator[SimulatedHost]:
     with LocalSandbox(tmp_path / "sandbox", devices=1, speed=SPEED) as sandbox:
+        yield SimulatedHost(sandbox)
+
+
+@pytest.fixture
+def simulated_in_powershell(tmp_path: Path) -> Iterator[SimulatedHost]:
+    """A simulated device with a real PowerShell behind its listener: a full-language endpoint."""
+    with LocalSandbox(tmp_path / "sandbox", devices=1, speed=SPEED, engine="pwsh") as sandbox:
         yield SimulatedHost(sandbox)
 
 
@@ -330,3 +352,48 @@ def operator(journal: Journal) -> Controller:
     """A controller for simulated devices."""
     limits = Limits(first_poll_s=0.02, longest_poll_s=0.1, back_within_s=10, tick_s=0.5)
     return Controller(journal, limits=limits, open_cluster=lambda device, kubeconfig: HealthyCluster())  # type: ignore[arg-type,return-value]
+
+
+@pytest.fixture
+def walk(simulated: SimulatedHost, journal: Journal, operator: Controller) -> Callable[[Plan], Run]:
+    """Applies a plan to the simulated device."""
+    return lambda plan: apply(plan, simulated.device, approved_hash=plan.hash, journal=journal, controller=operator)
+
+
+@pytest.fixture
+def deployed(simulated: SimulatedHost, config: DeploymentConfig) -> SimulatedHost:
+    """The simulated device with a deployment."""
+    simulated.install()
+    with Session.open(simulated.device) as session:
+        assert AksEdge(session).new_deployment(config.to_json(eula_accepted=True)) == "OK"
+    return simulated
+
+
+@pytest.fixture
+def arc_config(simulated: SimulatedHost, tmp_path: Path) -> Callable[..., DeploymentConfig]:
+    """Makes a config with an Arc section from a file that holds the secret, as people have them.
+
+    With ``roles`` the secret is that of a new service principal; without, Azure takes the first secret for the right one.
+    """
+
+    def make(secret: str = "first-come/secret=1", roles: tuple[str, ...] | None = None) -> DeploymentConfig:
+        section = {
+            "ClusterName": "press",
+            "Location": "westeurope",
+            "ResourceGroupName": "edge",
+            "SubscriptionId": "11111111-1111-1111-1111-111111111111",
+            "TenantId": "22222222-2222-2222-2222-222222222222",
+            "ClientId": "33333333-3333-3333-3333-333333333333",
+            "ClientSecret": secret,
+        }
+        if roles is not None:
+            access = simulated.sandbox.device(simulated.name).azure.grant_access(roles=roles)
+            section |= {"SubscriptionId": access.subscription_id, "TenantId": access.tenant_id}
+            section |= {"ClientId": access.client_id, "ClientSecret": access.secret}
+        data = DeploymentConfig.template("SingleMachineCluster", "K3s").as_data()
+        file = tmp_path / "config" / "arc.json"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps({**data, "Arc": section}), encoding="utf-8")
+        return DeploymentConfig.load(file)
+
+    return make

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from akslite_ps.aksedge import load_ops_catalog
 from akslite_ps.sandbox import assumptions
+from akslite_ps.sandbox.commands import ops_events, ops_removal, ops_update
 from akslite_ps.sandbox.commands.aksedge.nodes import kubeconfig_text
 from akslite_ps.sandbox.commands.catalog import command_from_spec
 from akslite_ps.sandbox.device import host, installer, kubectl
@@ -181,11 +182,14 @@ async def get_workload(call: Call) -> str:
 _RUN: dict[str, Implementation] = {
     "Get-AksLiteFacts": get_facts,
     "Get-AksLiteBootTime": get_boot_time,
+    "Get-AksLiteEvent": ops_events.get_event,
     "Enable-AksLiteHostFeatures": enable_host_features,
     "Install-AksLiteMsi": install_msi,
     "Request-AksLiteReboot": request_reboot,
     "Get-AksLiteKubeConfig": get_kube_config,
     "Get-AksLiteWorkload": get_workload,
+    **ops_removal.RUN,
+    **ops_update.RUN,
 }
 _FOLDER = r"^[A-Za-z]:\\[^\"<>|?*:\r\n]*\Z"
 _STRICTER: dict[str, dict[str, dict[str, Any]]] = {
@@ -195,6 +199,8 @@ _STRICTER: dict[str, dict[str, dict[str, Any]]] = {
         "InstallDir": {"pattern": _FOLDER},
         "VhdxDir": {"pattern": _FOLDER},
     },
+    "Get-AksLiteEvent": {"Newest": {"minimum": 1, "maximum": 1000}},
+    "Get-AksLiteLeftover": {"VhdxDir": {"pattern": _FOLDER}},
     "Get-AksLiteWorkload": {"Namespace": {"pattern": r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z"}},
     "Request-AksLiteReboot": {
         "DelaySeconds": {"minimum": 2, "maximum": 86400},

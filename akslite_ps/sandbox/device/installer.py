@@ -123,6 +123,24 @@ def install(
     return code
 
 
+async def uninstall(device: SimulatedDevice) -> int:
+    """Take the installed product away, its deployment first; returns msiexec's exit code."""
+    from akslite_ps.sandbox.device import scaling
+
+    product = device.state.product
+    assert product is not None
+    fault = device.take_fault("msi-exit-code")
+    code = int(fault.parameters["code"]) if fault else SUCCESS
+    if code not in _INSTALLED:
+        return code
+    if device.state.deployment is not None:
+        await scaling.remove_deployment(device)
+    device.update(product=None, staged_update=None, product_update=None)
+    if code in {REBOOT_REQUIRED, REBOOT_INITIATED}:
+        device.update(pending_reboot=(*device.state.pending_reboot, "file renames"))
+    return code
+
+
 def _natural_exit_code(installed: InstalledProduct | None, package: Package) -> int:
     """Only one distribution can be installed at a time, and a package of another version does not go over it."""
     if installed is None or (installed.distribution, installed.version) == (package.distribution, package.version):

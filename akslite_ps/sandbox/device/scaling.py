@@ -312,9 +312,17 @@ async def remove_deployment(device: SimulatedDevice) -> None:
     await device.cluster.remove()
     for kind in ("Linux", "Windows"):
         device.node_files(kind).clear()
-    device.update(deployment=None, product_update=None)
+    device.update(deployment=None, product_update=None, left_switches=_staying_switches(device))
     product_faults.cure(device, "removal")
     note(device, "AksEdge - Deployment removed")
+
+
+def _staying_switches(device: SimulatedDevice) -> tuple[str, ...]:
+    """The virtual switches that outlive the deployment which is removed now."""
+    deployment, staying = device.state.deployment, device.state.left_switches
+    if deployment is None or deployment.adapter is None or not assumptions.EXTERNAL_SWITCH_STAYS:
+        return staying
+    return tuple(dict.fromkeys((*staying, deployment.switch)))
 
 
 def _last_control_plane(device: SimulatedDevice, leaving: Sequence[str], *, forced: bool) -> str | None:

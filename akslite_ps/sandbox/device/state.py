@@ -340,6 +340,7 @@ class DeviceState(_Frozen):
     product_update: ProductUpdate | None = None
     faults: tuple[Fault, ...] = ()
     failed_logons: dict[str, FailedLogons] = Field(default_factory=dict)
+    left_switches: tuple[str, ...] = ()
 
     @property
     def features_enabled(self) -> bool:

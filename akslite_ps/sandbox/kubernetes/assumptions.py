@@ -32,7 +32,8 @@ AZURE_LINUX_FROM_MINOR = Assumption(
 )
 MARINER_KERNEL = Assumption(
     "5.15.133.1-1.cm2",
-    "The kernel in the training module's listing (2024-01 image). Later Mariner images carry later patch numbers.",
+    "The kernel in the training module's listing (2024-01 image). Later Mariner images carry later patch numbers; "
+    "here every update brings a node at least another build of its kernel.",
 )
 AZURE_LINUX_KERNEL = Assumption(
     "6.6.96.2-1.azl3", "Azure Linux 3 ships kernel 6.6; the patch number for image 3.0.20250822 is a guess."

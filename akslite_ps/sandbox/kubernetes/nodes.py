@@ -95,10 +95,25 @@ def make_node(spec: NodeSpec, distribution: str, version: str, pod_cidr: str, no
 
 
 def set_version(node: Object, distribution: str, version: str) -> None:
-    """Give a node another Kubernetes version, with the system image that goes with it; the machine stays the same one."""
+    """Give a node another system image with this Kubernetes version; the machine stays the same one.
+
+    The image is a newer one even where Kubernetes stays: its kernel is another build.
+    """
     before = node["status"]["nodeInfo"]
     info = _node_info(before["operatingSystem"], distribution, version)
+    if info["kernelVersion"].partition("-")[0] == before["kernelVersion"].partition("-")[0]:
+        info["kernelVersion"] = _next_build(before["kernelVersion"])
     node["status"]["nodeInfo"] = info | {name: before[name] for name in ("machineID", "systemUUID")}
+
+
+def _next_build(kernel: str) -> str:
+    """The following build of a kernel: of ``5.15.133.1-1.cm2`` that is ``5.15.133.1-2.cm2``, of ``10.0.17763.6293`` one higher."""
+    version, dash, build = kernel.partition("-")
+    if not dash:
+        head, _, patch = version.rpartition(".")
+        return f"{head}.{int(patch) + 1}"
+    number, _, rest = build.partition(".")
+    return f"{version}-{int(number) + 1}.{rest}"
 
 
 def set_readiness(node: Object, ready: bool, now: dt.datetime, message: str | None = None) -> None:

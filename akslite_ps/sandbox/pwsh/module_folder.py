@@ -14,6 +14,7 @@ from pathlib import Path
 from akslite_ps.aksedge import load_catalog
 from akslite_ps.sandbox.commands import aksedge
 from akslite_ps.sandbox.embedded.cmdlet import CommandInfo
+from akslite_ps.sandbox.pwsh import event_logs
 from akslite_ps.sandbox.pwsh.module_text import manifest_source, module_source
 from akslite_ps.sandbox.pwsh.windows_commands import EXPORTED
 
@@ -21,6 +22,8 @@ CHANNEL = "DeviceChannel.psm1"
 WINDOWS = "AksLite.SimulatedWindows"
 _PRODUCT = "AksEdge"
 _CORE = "Microsoft.PowerShell."
+_DIAGNOSTICS = event_logs.MODULE
+"""A module of Windows alone: a PowerShell elsewhere does not have it, so it can have a folder of its own."""
 
 
 class ModuleFolders:
@@ -63,7 +66,7 @@ def shipped(name: str) -> str:
 def _windows_files() -> Mapping[str, str]:
     by_module: dict[str, list[CommandInfo]] = {WINDOWS: []}
     for info in EXPORTED:
-        module = WINDOWS if info.module.startswith(_CORE) else info.module
+        module = WINDOWS if info.module.startswith(_CORE) and info.module != _DIAGNOSTICS else info.module
         by_module.setdefault(module, []).append(info)
     texts: dict[str, str] = {}
     for module, infos in by_module.items():

@@ -17,7 +17,7 @@ from akslite_ps.sandbox.embedded.cmdlet import Call, CommandInfo, cmdlet
 from akslite_ps.sandbox.embedded.parameters import CommandSyntax, parameter, switch
 from akslite_ps.sandbox.embedded.values import wildcard
 from akslite_ps.sandbox.engine import EnumValue, PsValue
-from akslite_ps.sandbox.pwsh import windows_programs, windows_registry
+from akslite_ps.sandbox.pwsh import event_logs, windows_programs, windows_registry
 from akslite_ps.sandbox.pwsh.cim import BadQuery, instances
 
 _MANAGEMENT = "Microsoft.PowerShell.Management"
@@ -130,6 +130,7 @@ def _dism(name: str, run: Any, *own: Any, synopsis: str, read_only: bool = False
 
 EXPORTED: tuple[CommandInfo, ...] = (
     *(info for info in system.COMMANDS if info.name == "Get-Service"),
+    event_logs.COMMAND,
     cmdlet(
         "Get-CimInstance",
         get_cim_instance,

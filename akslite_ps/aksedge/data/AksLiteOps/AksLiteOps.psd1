@@ -5,17 +5,23 @@
     Author               = 'akslite-ps'
     CompanyName          = 'akslite-ps'
     Copyright            = 'MIT License'
-    Description          = 'What akslite-ps needs on a device besides the product''s own cmdlets: facts about the host, host features, installation, restart, kubeconfig, workloads.'
+    Description          = 'What akslite-ps needs on a device besides the product''s own cmdlets: facts about the host, host features, installation, restart, kubeconfig, workloads, the way to Azure, left secrets, staged updates, removal.'
     PowerShellVersion    = '5.1'
     CompatiblePSEditions = @('Desktop', 'Core')
     FunctionsToExport    = @(
+        'Clear-AksLiteConfigSecret'
         'Enable-AksLiteHostFeatures'
         'Get-AksLiteBootTime'
+        'Get-AksLiteEvent'
         'Get-AksLiteFacts'
         'Get-AksLiteKubeConfig'
+        'Get-AksLiteLeftover'
+        'Get-AksLiteStagedUpdate'
         'Get-AksLiteWorkload'
         'Install-AksLiteMsi'
         'Request-AksLiteReboot'
+        'Test-AksLiteInternet'
+        'Uninstall-AksLiteProduct'
     )
     CmdletsToExport      = @()
     VariablesToExport    = @()

@@ -12,6 +12,13 @@ $script:UninstallKey = 'SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall'
 $script:IsWindowsHost = $env:OS -eq 'Windows_NT'
 $script:WindowsActivation = '55c92734-d682-4d71-983e-d6ec3f16059f'
 $script:MegabytesPerProgress = 4
+$script:AzureAddresses = 'https://login.microsoftonline.com', 'https://management.azure.com', 'https://mcr.microsoft.com'
+# Microsoft's scripts work in the first folder. The product keeps its data in the second; whether a config with its
+# secrets is among it is not documented.
+$script:ConfigFolders = 'C:\AksEdgeScript', 'C:\ProgramData\AksEdge'
+# Documented for staged updates, though the product's own folder is written without a hyphen.
+$script:UpdateFolder = [System.IO.Path]::Combine("$env:ProgramFiles", 'AKS-Edge')
+$script:ConfigSecret = '(?i)("(?:ClientSecret|Password)"\s*:\s*")(?:[^"\\]|\\.)+(")'
 
 # -- shared by the functions below ----------------------------------------------------------------------------------
 
@@ -31,6 +38,17 @@ function Read-Fact {
     try { $fact = & $Reader }
     catch { Microsoft.PowerShell.Utility\Write-Verbose "a fact could not be read: $($_.Exception.Message)" }
     if ($null -eq $fact) { $Default } else { $fact }
+}
+
+function Read-List {
+    # What a reader gives, as a list: empty where it gives nothing, null where it cannot be read.
+    param([scriptblock] $Reader)
+
+    try { , [string[]] @(& $Reader) }
+    catch {
+        Microsoft.PowerShell.Utility\Write-Verbose "a list could not be read: $($_.Exception.Message)"
+        $null
+    }
 }
 
 function Open-MachineKey {
@@ -84,6 +102,12 @@ function Remove-WorkFolder {
     }
 }
 
+function Enable-Tls12 {
+    # Older systems do not offer it by themselves.
+    $tls12 = [System.Net.SecurityProtocolType] 3072
+    [System.Net.ServicePointManager]::SecurityProtocol = [System.Net.ServicePointManager]::SecurityProtocol -bor $tls12
+}
+
 # -- facts ----------------------------------------------------------------------------------------------------------
 
 function Get-PendingRebootReason {
@@ -131,6 +155,7 @@ function Get-InstalledProduct {
                 if ($name -notmatch '^AKS Edge Essentials - (K[38]s)') { continue }
                 $folder = [string] $entry.GetValue('InstallLocation')
                 return [pscustomobject]@{
+                    Id           = $id
                     Name         = $name
                     Version      = [string] $entry.GetValue('DisplayVersion')
                     Distribution = $Matches[1]
@@ -330,8 +355,7 @@ function Open-Download {
     # The response of an https address. Redirections are followed here, so that none can lead to plain http.
     param([uri] $Address)
 
-    $tls12 = [System.Net.SecurityProtocolType] 3072
-    [System.Net.ServicePointManager]::SecurityProtocol = [System.Net.ServicePointManager]::SecurityProtocol -bor $tls12
+    Enable-Tls12
     foreach ($hop in 1..10) {
         if ($Address.Scheme -ne 'https') { throw (New-Fault "the address leads to $($Address.Scheme), which is not protected" 'InsecureAddress' 'SecurityError') }
         $request = [System.Net.HttpWebRequest] [System.Net.WebRequest]::Create($Address)
@@ -680,12 +704,299 @@ function Get-AksLiteWorkload {
     }
 }
 
+# -- Azure ----------------------------------------------------------------------------------------------------------
+
+function Test-Answer {
+    # Whether an https address answers in any way; through the system's proxy, which the product uses as well.
+    param([uri] $Address)
+
+    $request = [System.Net.HttpWebRequest] [System.Net.WebRequest]::Create($Address)
+    $request.Method = 'HEAD'
+    $request.AllowAutoRedirect = $false
+    $request.Timeout = 10000
+    try {
+        $request.GetResponse().Close()
+        $true
+    }
+    catch {
+        $fault = $_.Exception
+        while ($fault.InnerException -and $fault -isnot [System.Net.WebException]) { $fault = $fault.InnerException }
+        $response = if ($fault -is [System.Net.WebException]) { $fault.Response } else { $null }
+        if ($response) { $response.Close() }
+        $null -ne $response
+    }
+}
+
+function Test-AksLiteInternet {
+    <#
+    .SYNOPSIS
+    Tells which of the addresses that Azure Arc needs can be reached from this host.
+    .OUTPUTS
+    Reached and Missed: addresses.
+    #>
+    [CmdletBinding(PositionalBinding = $false)]
+    param()
+
+    Enable-Tls12
+    $reached = @()
+    $missed = @()
+    foreach ($address in $script:AzureAddresses) {
+        if (Test-Answer ([uri] $address)) { $reached += $address } else { $missed += $address }
+    }
+    [pscustomobject]@{ Reached = [string[]] $reached; Missed = [string[]] $missed }
+}
+
+function Find-JsonFile {
+    # The small JSON files below a folder. Links are not followed: anybody may make a folder on the system drive, and what
+    # is found is written with the rights of an administrator.
+    param([System.IO.DirectoryInfo] $Folder)
+
+    $link = [System.IO.FileAttributes]::ReparsePoint
+    if (-not $Folder.Exists -or ($Folder.Attributes -band $link)) { return }
+    foreach ($file in @(Read-Fact { $Folder.GetFiles('*.json') })) {
+        if ($file -and $file.Length -le 1MB -and -not ($file.Attributes -band $link)) { $file.FullName }
+    }
+    foreach ($below in @(Read-Fact { $Folder.GetDirectories() })) { if ($below) { Find-JsonFile $below } }
+}
+
+function Find-ConfigSecret {
+    # Paths of JSON files in which a deployment config's secret stands.
+    foreach ($folder in $script:ConfigFolders) {
+        foreach ($path in Find-JsonFile $folder) {
+            $text = Read-Fact { [System.IO.File]::ReadAllText($path) }
+            if ($text -match $script:ConfigSecret) { $path }
+        }
+    }
+}
+
+function Clear-FileSecret {
+    # Empties the secrets in one file and leaves all else of it, its encoding too, as it is.
+    param([string] $Path)
+
+    $reader = [System.IO.StreamReader]::new($Path, [System.Text.UTF8Encoding]::new($false, $true), $true)
+    try {
+        $text = $reader.ReadToEnd()
+        $encoding = $reader.CurrentEncoding
+    }
+    finally { $reader.Dispose() }
+    [System.IO.File]::WriteAllText($Path, ($text -replace $script:ConfigSecret, '$1$2'), $encoding)
+}
+
+function Clear-AksLiteConfigSecret {
+    <#
+    .SYNOPSIS
+    Empties the Azure secrets in deployment configs that Microsoft's scripts or the product have left on the device.
+    .PARAMETER ListOnly
+    Changes nothing, only tells where secrets are.
+    .OUTPUTS
+    Files: where secrets are, or were. Failed: those of them that could not be written. No secret is part of it.
+    #>
+    [CmdletBinding(PositionalBinding = $false)]
+    param([switch] $ListOnly)
+
+    $files = @(Find-ConfigSecret)
+    $failed = @()
+    foreach ($file in $files) {
+        if ($ListOnly) { continue }
+        try { Clear-FileSecret $file } catch { $failed += $file }
+    }
+    [pscustomobject]@{ Files = [string[]] $files; Failed = [string[]] $failed }
+}
+
+# -- updates --------------------------------------------------------------------------------------------------------
+
+function Find-StagedFile {
+    # The files below a folder; links are not followed.
+    param([System.IO.DirectoryInfo] $Folder)
+
+    $link = [System.IO.FileAttributes]::ReparsePoint
+    if (-not $Folder.Exists -or ($Folder.Attributes -band $link)) { return }
+    $Folder.GetFiles()
+    foreach ($below in $Folder.GetDirectories()) { Find-StagedFile $below }
+}
+
+function Get-AksLiteStagedUpdate {
+    <#
+    .SYNOPSIS
+    Tells which files of an update of the product wait on this host. Changes nothing.
+    .OUTPUTS
+    Folders: where was looked. Files: paths, null where they cannot be read. Bytes, NewestAt (UTC) of all of them.
+    Manifest: text of the first small JSON file among them, if there is one.
+    #>
+    [CmdletBinding(PositionalBinding = $false)]
+    param()
+
+    $product = Read-Fact { Get-InstalledProduct }
+    $folders = foreach ($folder in @($script:UpdateFolder) + $(if ($product) { $product.Folder })) {
+        [System.IO.Path]::Combine($folder, 'update-cache')
+    }
+    $files = $null
+    try { $files = @(foreach ($folder in $folders) { Find-StagedFile $folder }) }
+    catch { Microsoft.PowerShell.Utility\Write-Verbose "the staged files could not be read: $($_.Exception.Message)" }
+    $bytes = [long] 0
+    $newest = $null
+    $manifest = $null
+    foreach ($file in $files) {
+        $bytes += $file.Length
+        if (-not $newest -or $file.LastWriteTimeUtc -gt $newest) { $newest = $file.LastWriteTimeUtc }
+        if ($null -eq $manifest -and $file.Extension -eq '.json' -and $file.Length -le 64KB) {
+            $manifest = Read-Fact { [System.IO.File]::ReadAllText($file.FullName) }
+        }
+    }
+    [pscustomobject]@{
+        Folders  = [string[]] @($folders)
+        Files    = if ($null -eq $files) { $null } else { , [string[]] @(foreach ($file in $files) { $file.FullName }) }
+        Bytes    = $bytes
+        NewestAt = $newest
+        Manifest = $manifest
+    }
+}
+
+# -- removal --------------------------------------------------------------------------------------------------------
+
+function Uninstall-AksLiteProduct {
+    <#
+    .SYNOPSIS
+    Uninstalls the product without questions and without a restart. A deployment goes with it.
+    .OUTPUTS
+    ExitCode and LogPath. The exit code is the installer's; judging it is the caller's part.
+    #>
+    [CmdletBinding(PositionalBinding = $false)]
+    param()
+
+    try {
+        $product = Get-InstalledProduct
+        if (-not $product) { throw (New-Fault 'the product is not installed' 'ProductNotInstalled' 'ObjectNotFound') }
+        if ($product.Id -notmatch '^\{[0-9A-Fa-f-]{36}\}\z') {
+            throw (New-Fault "the product was not installed by Windows Installer: $($product.Id)" 'NotAnInstallerProduct' 'InvalidData')
+        }
+        $folder = New-WorkFolder
+        $logs = [System.IO.Path]::Combine([System.IO.Path]::GetDirectoryName($folder), 'logs')
+        Remove-WorkFolder $folder
+        $null = [System.IO.Directory]::CreateDirectory($logs)
+        $log = [System.IO.Path]::Combine($logs, 'uninstall-{0:yyyyMMdd-HHmmss}.log' -f [datetime]::UtcNow)
+        $arguments = '/x', $product.Id, '/qn', '/norestart', '/l*v', "`"$log`"" -join ' '
+        $exitCode = Wait-Program (Get-SystemTool 'msiexec.exe') $arguments 'Uninstalling the product'
+        [pscustomobject]@{ ExitCode = [int] $exitCode; LogPath = $log }
+    }
+    catch {
+        $PSCmdlet.ThrowTerminatingError($_)
+    }
+}
+
+function Get-PortProxy {
+    # The IPv4 port proxies of this host as netsh keeps them: listening address and port, then where they lead.
+    $key = Open-MachineKey 'SYSTEM\CurrentControlSet\Services\PortProxy\v4tov4\tcp'
+    if (-not $key) { return }
+    try {
+        foreach ($name in $key.GetValueNames()) {
+            "$($name -replace '/', ':') -> $(([string] $key.GetValue($name)) -replace '/', ':')"
+        }
+    }
+    finally { $key.Dispose() }
+}
+
+function Get-AksLiteLeftover {
+    <#
+    .SYNOPSIS
+    Tells what a deployment and the product have on this host outside their cluster. Changes nothing.
+    .PARAMETER VhdxDir
+    Where to look for virtual disks; default: the product's folder.
+    .OUTPUTS
+    NodeDisks, Switches, Networks, PortProxies, RegistryKeys, Folders: lists; null where it cannot be read.
+    #>
+    [CmdletBinding(PositionalBinding = $false)]
+    param(
+        [ValidatePattern('^[A-Za-z]:\\[^"<>|?*:\r\n]*\z')]
+        [string] $VhdxDir
+    )
+
+    $product = Read-Fact { Get-InstalledProduct }
+    $diskFolder = if ($VhdxDir) { $VhdxDir } elseif ($product) { $product.Folder } else { 'C:\Program Files\AksEdge' }
+    [pscustomobject]@{
+        NodeDisks    = Read-List {
+            if ([System.IO.Directory]::Exists($diskFolder)) {
+                [System.IO.Directory]::GetFiles($diskFolder, '*-?edge.vhdx', [System.IO.SearchOption]::AllDirectories)
+            }
+        }
+        Switches     = Read-List {
+            foreach ($switch in Hyper-V\Get-VMSwitch -ErrorAction Stop) { if ($switch.Name -like 'aksedgesw*') { $switch.Name } }
+        }
+        # That networks are named as the switches on them is inferred.
+        Networks     = Read-List {
+            foreach ($network in HostNetworkingService\Get-HnsNetwork -ErrorAction Stop) {
+                if ($network.Name -like 'aksedge*') { $network.Name }
+            }
+        }
+        PortProxies  = Read-List { Get-PortProxy }
+        RegistryKeys = Read-List {
+            foreach ($path in 'SOFTWARE\Microsoft\AksEdge', 'SOFTWARE\AksEdgeScript') {
+                $key = Open-MachineKey $path
+                if ($key) { $key.Dispose(); "HKLM:\$path" }
+            }
+        }
+        Folders      = Read-List {
+            foreach ($folder in $script:ConfigFolders) { if ([System.IO.Directory]::Exists($folder)) { $folder } }
+        }
+    }
+}
+
+# -- event log ------------------------------------------------------------------------------------------------------
+
+function Get-AksLiteEvent {
+    <#
+    .SYNOPSIS
+    Reads the newest entries of the product's event log. Changes nothing.
+    .PARAMETER Newest
+    How many entries, 1 to 1000.
+    .OUTPUTS
+    One object an entry, newest first: Time (UTC), Level, Id, Source, Log, Message. Nothing where there is no such log.
+    #>
+    [CmdletBinding(PositionalBinding = $false)]
+    param(
+        [ValidateRange(1, 1000)]
+        [int] $Newest = 100
+    )
+
+    try {
+        # The log's name is spelt differently from page to page; the preview called its log AksIot.
+        $logs = @(Microsoft.PowerShell.Diagnostics\Get-WinEvent -ListLog 'AKS*Edge*', 'AksIot*' -ErrorAction SilentlyContinue)
+        $found = foreach ($log in $logs) {
+            if (-not $log.RecordCount) { continue }
+            Microsoft.PowerShell.Diagnostics\Get-WinEvent -LogName $log.LogName -MaxEvents $Newest -ErrorAction Stop
+        }
+        $sorted = @($found | Microsoft.PowerShell.Utility\Sort-Object -Property TimeCreated -Descending)
+        $sorted | Microsoft.PowerShell.Utility\Select-Object -First $Newest | Microsoft.PowerShell.Core\ForEach-Object {
+            # Without the provider's resources there is no message; the values it was made of are there all the same.
+            $message = $_.Message
+            if (-not $message) { $message = @($_.Properties | Microsoft.PowerShell.Core\ForEach-Object { $_.Value }) -join ' ' }
+            [pscustomobject]@{
+                Time    = $_.TimeCreated.ToUniversalTime()
+                Level   = [int] $_.Level
+                Id      = [int] $_.Id
+                Source  = [string] $_.ProviderName
+                Log     = [string] $_.LogName
+                Message = [string] $message
+            }
+        }
+    }
+    catch {
+        $PSCmdlet.ThrowTerminatingError($_)
+    }
+}
+
 Export-ModuleMember -Function @(
+    'Clear-AksLiteConfigSecret'
     'Enable-AksLiteHostFeatures'
     'Get-AksLiteBootTime'
+    'Get-AksLiteEvent'
     'Get-AksLiteFacts'
     'Get-AksLiteKubeConfig'
+    'Get-AksLiteLeftover'
+    'Get-AksLiteStagedUpdate'
     'Get-AksLiteWorkload'
     'Install-AksLiteMsi'
     'Request-AksLiteReboot'
+    'Test-AksLiteInternet'
+    'Uninstall-AksLiteProduct'
 )

@@ -1,0 +1,388 @@
+"""Removes a deployment from a device, and the product where that is wanted, then proves what is gone and says what is left.
+
+Arc first, because afterwards nobody on the device can delete the resource in Azure; then the pods move away where other machines
+keep the cluster; then the nodes, all of this machine at once, as the product does it; then the product. All data in the nodes is
+lost: a person types the device's name before (:func:`require_confirmation`).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from akslite_ps.errors import CmdletFailed, ConfirmationRequired, NotPermitted, StepFailed
+from akslite_ps.operations import arc
+from akslite_ps.operations.comparison import is_complete
+from akslite_ps.operations.controller import Ask, OpenSession, open_session
+from akslite_ps.operations.plan import Finding, Plan, Step
+from akslite_ps.operations.reading import reading
+from akslite_ps.operations.reboot import wait_for_restart
+from akslite_ps.operations.steps import Check, Done, StepCode, Verdict
+from akslite_ps.operations.work import Work
+from akslite_ps.outcome import Outcome
+
+if TYPE_CHECKING:
+    from akslite_ps.aksedge.config import DeploymentConfig
+    from akslite_ps.aksedge.host_facts import HostFacts
+    from akslite_ps.aksedge.ops import Leftovers
+    from akslite_ps.remoting import Device, Session
+
+OPERATION = "remove"
+DRAIN = "remove.drain"
+DEPLOYMENT = "remove.deployment"
+PRODUCT = "remove.product"
+PROOF = "remove.proof"
+DRAIN_WITHIN_S = 300
+
+_CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
+_NOT_INSTALLED = 1605
+_WORDS = {
+    "node_disks": "virtual disks of nodes",
+    "switches": "virtual switches",
+    "networks": "HNS networks",
+    "port_proxies": "port proxies",
+    "registry_keys": "registry keys",
+    "folders": "folders",
+}
+
+
+def plan(
+    device: Device,
+    *,
+    product: bool = False,
+    config: DeploymentConfig | None = None,
+    open_session: OpenSession = open_session,
+    ask: Ask | None = None,
+) -> Plan:
+    """Read the device and say what removing its deployment would do, and what would be left.
+
+    Args:
+        device: The device.
+        product: Uninstall the product, too.
+        config: A config with a complete Arc section, to delete the cluster's resource in Azure; without it that is left.
+        open_session: Opens the session to read with.
+        ask: Answers ``prompt:`` secret references.
+
+    Raises:
+        RemotingError: The device cannot be read.
+        SecretUnavailable: The config holds a secret that cannot be written as a reference.
+    """
+    data = config.as_data() if config is not None else None
+    with reading(device, open_session=open_session, ask=ask) as session:
+        found = _read(session)
+    disconnects = config is not None and found.state is not None and found.state.registered is not False
+    steps: list[Step] = []
+    if disconnects and config is not None:
+        steps += arc.disconnect_steps(config)
+    return Plan(
+        operation=OPERATION,
+        device=device.name,
+        created=dt.datetime.now(dt.UTC),
+        config=data,
+        findings=tuple(_findings(found, config)),
+        steps=(*steps, *_steps(found, product=product)),
+        notes=tuple(_notes(found, product=product, disconnects=disconnects)),
+    )
+
+
+def removes_product(plan: Plan) -> bool:
+    """Whether a plan is about the product, too."""
+    return any(step.id == PRODUCT for step in plan.steps)
+
+
+def require_confirmation(plan: Plan, typed: str | None) -> None:
+    """Make sure that a person typed the name of the device that will lose its data.
+
+    Args:
+        plan: The plan to be applied; one that removes nothing needs no confirmation.
+        typed: What was typed; case does not matter.
+
+    Raises:
+        ConfirmationRequired: It is not the device's name.
+    """
+    if not plan.has_changes or (typed or "").strip().casefold() == plan.device.casefold():
+        return
+    raise ConfirmationRequired(
+        "all data in the device's nodes will be lost; "
+        + ("the name typed is not the device's" if typed else "nobody confirmed that with the device's name"),
+        device=plan.device,
+        attempted="remove the deployment",
+        next_action=f"to confirm: --confirm {plan.device}, or type the name when asked",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What was read for the plan.
+
+    Args:
+        facts: The host's.
+        complete: The product, too, says that there is a deployment.
+        state: How the cluster stands to Azure Arc, None without a complete deployment.
+        cluster_name: As the product tells it, None where it does not.
+        has_windows_node: One of the cluster's nodes is this machine's Windows node.
+        others: Nodes of other machines in the cluster; None where the cluster does not answer.
+        orphans: Removing this machine takes the last control plane from the others.
+    """
+
+    facts: HostFacts
+    complete: bool = False
+    state: arc.ArcState | None = None
+    cluster_name: str | None = None
+    has_windows_node: bool = False
+    others: tuple[str, ...] | None = ()
+    orphans: bool = False
+
+
+def _read(session: Session) -> _Found:
+    from akslite_ps.aksedge.calls import AksEdge
+    from akslite_ps.aksedge.ops import host_facts, workload
+
+    facts = host_facts(session)
+    if not facts.deployment_exists or not is_complete(session):
+        return _Found(facts)
+    name = AksEdge(session).get_deployment_info().get("ClusterName")
+    told = str(name) if name else None
+    state = arc.read_arc(session)
+    try:
+        items = workload(session, "Nodes").get("items") or []
+    except (CmdletFailed, NotPermitted):
+        return _Found(facts, True, state, told, others=None)
+    host = (facts.computer_name or "").casefold()
+    nodes = {item["metadata"]["name"].casefold(): item["metadata"].get("labels") or {} for item in items}
+    windows = nodes.pop(f"{host}-wedge", None)
+    nodes.pop(f"{host}-ledge", None)
+    orphans = bool(nodes) and not any(_CONTROL_PLANE in labels for labels in nodes.values())
+    return _Found(facts, True, state, told, windows is not None, tuple(sorted(nodes)), orphans)
+
+
+def _steps(found: _Found, *, product: bool) -> Iterator[Step]:
+    exists = bool(found.facts.deployment_exists)
+    if found.others and not found.orphans:
+        yield Step(
+            id=DRAIN,
+            title="Move the pods to the other machines",
+            command="Set-AksEdgeNodeToDrain",
+            change="moves the pods away; no new ones come",
+            disturbs=True,
+            typical_s=60,
+            max_run_s=DRAIN_WITHIN_S + 60,
+            parameters={"node_type": "LinuxAndWindows" if found.has_windows_node else "Linux"},
+        )
+    yield Step(
+        id=DEPLOYMENT,
+        title="Remove the nodes and the deployment",
+        command="Remove-AksEdgeDeployment",
+        change="deletes every node of this machine, with all data in them" if exists else "",
+        needed=exists,
+        disturbs=exists,
+        typical_s=120,
+        max_run_s=3600,
+    )
+    if product:
+        installed = found.facts.product_name is not None
+        yield Step(
+            id=PRODUCT,
+            title="Uninstall the product",
+            command="Uninstall-AksLiteProduct",
+            change=f"uninstalls {found.facts.product_name} {found.facts.product_version}" if installed else "",
+            needed=installed,
+            disturbs=installed,
+            typical_s=120,
+            max_run_s=3600,
+        )
+    yield Step(
+        id=PROOF,
+        title="See what is left",
+        command="Get-AksLiteLeftover",
+        typical_s=10,
+        max_run_s=300,
+        parameters={"vhdx_dir": found.facts.vhdx_dir, "product": product},
+    )
+
+
+def _findings(found: _Found, config: DeploymentConfig | None) -> Iterator[Finding]:
+    exists = bool(found.facts.deployment_exists)
+    partial = exists and not found.complete
+    yield Finding(
+        check="deployment",
+        title="Deployment",
+        severity="info",
+        read=("nodes are left of a deployment that broke off" if partial else "there is one") if exists else "there is none",
+        needed="",
+    )
+    if found.others is None:
+        yield Finding(
+            check="machines",
+            title="Other machines of the cluster",
+            severity="warning",
+            read="the cluster does not answer",
+            needed="none, or such as have a control plane of their own",
+            action="make sure that no other machine lives on this one's control plane",
+        )
+    elif found.others:
+        yield Finding(
+            check="machines",
+            title="Other machines of the cluster",
+            severity="error" if found.orphans else "info",
+            read=f"nodes {', '.join(found.others)}",
+            needed="none, or such as have a control plane of their own",
+            action="remove the other machines first: this one has the only control plane" if found.orphans else "",
+        )
+    yield from _arc_findings(found, config)
+
+
+def _arc_findings(found: _Found, config: DeploymentConfig | None) -> Iterator[Finding]:
+    state = found.state
+    registered = state.registered if state is not None else False
+    if registered is not False and config is not None:
+        yield arc.section_finding(config)
+    if state is not None:
+        left = registered is not False and config is None
+        yield Finding(
+            check="arc",
+            title="Azure Arc",
+            severity="warning" if left else "info",
+            read=state.sentence,
+            needed="not connected, or credentials to disconnect",
+            action="give the config with the Arc section: --config FILE" if left else "",
+        )
+
+
+def _notes(found: _Found, *, product: bool, disconnects: bool) -> Iterator[str]:
+    state = found.state
+    if state is not None and state.registered is not False and not disconnects:
+        name = found.cluster_name or "of this device"
+        may = "would be" if state.registered else "may be"
+        yield (
+            f"Without credentials the connected cluster {name} {may} left in Azure, shown as offline, and its name is taken: "
+            f"give --config FILE, or delete it afterwards: az connectedk8s delete --name {found.cluster_name or 'NAME'} "
+            "--resource-group GROUP"
+        )
+    if found.facts.deployment_exists:
+        yield "All data in the nodes is lost, volumes of local-path storage included."
+        yield "Restart the device before anything is deployed on it again."
+    elif product and found.facts.product_name is not None:
+        yield "Restart the device before the product is installed again."
+
+
+# -- steps --------------------------------------------------------------------------------------------------------
+
+
+class _Drain(StepCode):
+    repeatable = True  # a drained node is drained
+
+    def act(self, work: Work) -> Done:
+        from akslite_ps.aksedge.calls import AksEdge
+
+        AksEdge(work.sender).set_node_to_drain(work.parameters["node_type"], timeout_seconds=DRAIN_WITHIN_S)
+        return Done(Outcome.CHANGED, "the pods have moved")
+
+
+class _Deployment(StepCode):
+    def check(self, work: Work) -> Check:
+        if work.facts().deployment_exists:
+            return Check(Verdict.NOT_SO, "there are nodes of a deployment")
+        return Check(Verdict.SO, "there is no deployment")
+
+    def act(self, work: Work) -> Done:
+        from akslite_ps.aksedge.calls import AksEdge
+
+        AksEdge(work.sender).remove_deployment(timeout_s=work.step.max_run_s)
+        return Done(Outcome.CHANGED, "nodes and deployment are removed")
+
+    def verify(self, work: Work, done: Done) -> Done:
+        if work.facts().deployment_exists:
+            raise StepFailed(
+                "the product answered well, but nodes are still there",
+                device=work.device.name,
+                attempted=work.step.title,
+                next_action="restart the device, then resume the run",
+            )
+        return done
+
+
+class _Product(StepCode):
+    def check(self, work: Work) -> Check:
+        facts = work.facts()
+        if facts.product_name is None:
+            return Check(Verdict.SO, "the product is not installed")
+        return Check(Verdict.NOT_SO, f"{facts.product_name} {facts.product_version} is installed")
+
+    def act(self, work: Work) -> Done:
+        from akslite_ps.aksedge.ops import uninstall_product
+
+        result = uninstall_product(work.sender, timeout_s=work.step.max_run_s)
+        evidence = {"exit_code": result.exit_code, "log": result.log_path}
+        gone = result.exit_code == _NOT_INSTALLED
+        if result.outcome is Outcome.FAILED and not gone:
+            raise StepFailed(
+                f"the uninstallation ended with {result.exit_code}: {result.meaning.meaning}",
+                device=work.device.name,
+                attempted=work.step.title,
+                next_action=result.meaning.next_action + (f" ({result.log_path})" if result.log_path else ""),
+            )
+        if result.outcome is Outcome.OK_REBOOT_HARD:
+            restarted = wait_for_restart(work, work.sender.boot_time or work.sessions.boot_time())
+            return Done(Outcome.CHANGED, "uninstalled; the device restarted", {**evidence, "boot_time": restarted.after})
+        outcome = Outcome.CHANGED if gone else result.outcome
+        return Done(outcome, f"uninstalled (exit code {result.exit_code})", evidence)
+
+    def verify(self, work: Work, done: Done) -> Done:
+        work.sessions.drop()  # this one still has the product's module
+        check = self.check(work)
+        if check.verdict is not Verdict.SO:
+            raise StepFailed(
+                f"the installer reported success, but {check.detail}",
+                device=work.device.name,
+                attempted=work.step.title,
+                next_action=f"read the installer's log on the device: {done.evidence.get('log', 'unknown')}",
+            )
+        return done
+
+
+class _Proof(StepCode):
+    repeatable = True
+
+    def act(self, work: Work) -> Done:
+        from akslite_ps.aksedge.ops import leftovers
+
+        found = leftovers(work.sender, vhdx_dir=work.parameters.get("vhdx_dir"))
+        facts = work.facts()
+        evidence = {**asdict(found), "deployment_exists": facts.deployment_exists, "product": facts.product_name}
+        if facts.deployment_exists or found.node_disks:
+            raise StepFailed(
+                "the device is not clean: "
+                + (f"there are {', '.join(found.node_disks)}" if found.node_disks else "nodes are left"),
+                device=work.device.name,
+                attempted=work.step.title,
+                next_action="restart the device, delete the disks where they stay, then resume the run",
+            )
+        left = _left(found, product_gone=facts.product_name is None)
+        left += _left_in_azure(work.plan)
+        unread = [_WORDS[name] for name, value in asdict(found).items() if value is None]
+        parts = [f"left: {'; '.join(left)}" if left else "nothing is left of what can be read"]
+        if unread:
+            parts.append(f"could not be read: {', '.join(unread)}")
+        return Done(Outcome.OK, "no deployment; " + "; ".join(parts), {**evidence, "left": left, "unread": unread})
+
+
+def _left(found: Leftovers, *, product_gone: bool) -> list[str]:
+    """What is left, for people. Data folder and registry key belong to the product as long as that is installed."""
+    own = {"HKLM:\\SOFTWARE\\Microsoft\\AksEdge", "C:\\ProgramData\\AksEdge"}
+    left = []
+    for name, values in asdict(found).items():
+        kept = [value for value in values or () if product_gone or value not in own]
+        if kept:
+            left.append(f"{_WORDS[name]} {', '.join(kept)}")
+    return left
+
+
+def _left_in_azure(plan: Plan) -> Sequence[str]:
+    registered = any(finding.check == "arc" and finding.severity == "warning" for finding in plan.findings)
+    return ["in Azure the connected cluster, see the plan's note"] if registered else []
+
+
+CODE: Mapping[str, StepCode] = {DRAIN: _Drain(), DEPLOYMENT: _Deployment(), PRODUCT: _Product(), PROOF: _Proof()}
