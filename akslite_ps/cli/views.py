@@ -23,7 +23,7 @@ def plan(the_plan: Plan, *, all_findings: bool = True) -> None:
         title=f"{the_plan.operation} {the_plan.device}",
     )
     if len(shown) < len(the_plan.findings):
-        say(f"{len(the_plan.findings) - len(shown)} further checks passed; akslite plan shows them", style="dim")
+        say(f"{len(the_plan.findings) - len(shown)} further checks passed; --what-if shows them", style="dim")
     say("")
     table(
         ("#", "STEP", "WHAT", "CHANGES", "NOTE", "USUALLY"),
@@ -54,8 +54,11 @@ def _summary(the_plan: Plan) -> str:
     if not the_plan.has_changes:
         return "the device is as wanted; the checks only read"
     needed = [step for step in the_plan.steps if step.needed]
+    to_do = f"{len(needed)} of {len(the_plan.steps)} steps to do"
+    if not all(step.typical_s for step in needed):
+        return f"{to_do}; how long they take on a real device is not known"
     minutes = round(sum(step.typical_s or 0 for step in needed) / 60)
-    return f"{len(needed)} of {len(the_plan.steps)} steps to do, usually about {minutes} minutes on a real device"
+    return f"{to_do}, usually about {minutes} minutes on a real device"
 
 
 def run(done: Run) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from akslite_ps.errors import AksLiteError, SecretUnavailable, SessionLost, Unreachable
+from akslite_ps.errors import AksLiteError, CmdletFailed, NotPermitted, RemotingError, SecretUnavailable, SessionLost, Unreachable
 from akslite_ps.operations.controller import Ask, OpenCluster, OpenSession
 from akslite_ps.operations.diagnosis import Reading, Text, cleaned_data
 
@@ -121,6 +121,9 @@ class Reader:
         began = time.monotonic()
         try:
             found, answer = ask(self._live())
+        except NotPermitted as error:
+            self.skip(reading, title, error.message)
+            return None
         except AksLiteError as error:
             lost = isinstance(error, SessionLost | Unreachable)
             if lost:
@@ -132,7 +135,9 @@ class Reader:
                 )
             )
             if not lost:
-                self.seen.texts.append(Text(title.lower(), error.message, now=True, failure=True))
+                # What the way to the device says is no failure in the product's words.
+                told = not isinstance(error, RemotingError)
+                self.seen.texts.append(Text(title.lower(), error.message, now=True, failure=told))
             return None
         except _ODD_ANSWERS as error:
             took = round(time.monotonic() - began, 2)
@@ -220,7 +225,13 @@ class Reader:
         self.seen.data["services"] = {name: " ".join(state).strip() for name, state in self.seen.services.items()}
 
     def _ask_service(self, session: Session, *, name: str, what: str) -> tuple[str, tuple[str, str] | None]:
-        answer = session.invoke("Get-Service", timeout_s=self.limit_s, check=False, Name=name, ErrorAction="SilentlyContinue")
+        try:
+            answer = session.invoke("Get-Service", timeout_s=self.limit_s, check=False, Name=name, ErrorAction="SilentlyContinue")
+        except CmdletFailed as error:
+            # A role that shows some services only refuses the name of another as a wrong value.
+            if "ParameterArgumentValidationError" not in (error.error_id or ""):
+                raise
+            raise NotPermitted(f"the endpoint's role does not show the service {name}", device=session.device.name) from error
         found = [value for value in answer.output if isinstance(value, Mapping)]
         if not found:
             return f"there is no service {name}", None

@@ -564,7 +564,7 @@ def test_staged_files_are_listed_with_what_their_manifest_says(powershell: Run, 
     (cache / "linux").mkdir(parents=True)
     (cache / "linux" / "image.bin").write_bytes(b"12345")
     (cache / "manifest.json").write_text('{"Version": "1.11.230.0"}', encoding="utf-8")
-    if os.name == "posix":
+    if sys.platform != "win32":
         (cache / "elsewhere").symlink_to(tmp_path / "Windows", target_is_directory=True)
         (tmp_path / "Windows" / "notepad.exe").write_bytes(b"x")
     where = f"& (Get-Module AksLiteOps) {{ $script:UpdateFolder = '{tmp_path / 'AKS-Edge'}' }}"

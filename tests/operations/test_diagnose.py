@@ -13,7 +13,7 @@ import pytest
 from akslite_ps.aksedge.calls import AksEdge
 from akslite_ps.aksedge.config import DeploymentConfig
 from akslite_ps.aksedge.ops import ensure_ops, product_events
-from akslite_ps.errors import AksLiteError, NotPermitted, SessionLost
+from akslite_ps.errors import AksLiteError, InvocationTimedOut, NotPermitted, SessionLost
 from akslite_ps.journal import Journal, RowKind
 from akslite_ps.operations.diagnose import diagnose, write_report
 from akslite_ps.operations.diagnosis import Diagnosis
@@ -132,7 +132,7 @@ def test_a_session_that_ends_amid_the_questions_is_opened_again(simulated: Any) 
 
 
 def test_a_device_that_cannot_be_reached_is_a_finding(simulated: Any) -> None:
-    simulated.fault("network-away", lasts_s=None)
+    simulated.fault("network-away", lasts_s=1e9)
     found = diagnose(simulated.device)
     assert not found.reachable
     assert found.likely is not None
@@ -150,6 +150,7 @@ class Broken:
     failures = (
         AksLiteError("wssdagent is unreachable, please retry..."),
         NotPermitted("the role does not allow it"),
+        InvocationTimedOut("it did not end within 120 s"),
         ValueError("odd"),
         KeyError("odd"),
         SessionLost("gone"),
@@ -172,7 +173,7 @@ def test_no_broken_answer_ends_the_diagnosis(device: Device, tmp_path: Path) -> 
     asked = readings(found)
     assert asked.pop("session") is True
     assert asked.pop("functions") in (True, False)
-    assert set(asked.values()) == {False}
+    assert set(asked.values()) == {False, None}
     assert found.likely is not None
     assert found.likely.id == "wssdagent-unreachable"
     assert all(done.found for done in found.readings)
@@ -228,6 +229,8 @@ def test_a_viewer_can_diagnose(simulated: Any, config: DeploymentConfig, tmp_pat
     found = diagnose(Device(name=simulated.name, endpoint=endpoint))
     asked = readings(found)
     assert {asked[reading] for reading in ("facts", "events", "service-wssdagent", "deployment")} == {True}
+    assert found.complete
+    assert found.unrecognised == ()
     assert found.likely is not None
     assert found.likely.evidence
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-from akslite_ps.operations.diagnosis import Text, cleaned, cleaned_data
+from akslite_ps.operations.diagnosis import Reading, Text, cleaned, cleaned_data
 from akslite_ps.operations.diagnosis_files import texts_of
 from akslite_ps.operations.diagnosis_judging import judge
 from akslite_ps.operations.diagnosis_readings import Seen
@@ -67,3 +67,9 @@ def test_what_a_log_itself_calls_a_secret_is_masked() -> None:
     assert cleaned_data({"Arc": {"ClientSecret": "s3cret", "Location": "westeurope"}}) == {
         "Arc": {"ClientSecret": "<redacted>", "Location": "westeurope"}
     }
+
+
+def test_questions_that_take_long_are_a_finding() -> None:
+    slow = Reading(id="facts", title="Host", ok=False, found="it did not end within 120 s", duration_s=120.0)
+    causes, _ = judge(Seen(readings=[slow]), device="press-01")
+    assert [(cause.id, cause.evidence[0].text) for cause in causes] == [("slow-device", "it took 120 s")]
