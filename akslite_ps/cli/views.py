@@ -17,21 +17,26 @@ if TYPE_CHECKING:
 def plan(the_plan: Plan, *, all_findings: bool = True) -> None:
     """The plan as tables: the findings, or only those that ask for attention, then the steps."""
     shown = [f for f in the_plan.findings if all_findings or f.severity in ("warning", "error")]
-    table(
-        ("CHECK", "RESULT", "READ", "NEEDED", "WHAT TO DO"),
-        ((f.title, f.severity, f.read, f.needed, f.action if f.severity != "ok" else "") for f in shown),
-        title=f"{the_plan.operation} {the_plan.device}",
-    )
+    title: str | None = f"{the_plan.operation} {the_plan.device}"
+    if shown:
+        table(
+            ("CHECK", "RESULT", "READ", "NEEDED", "WHAT TO DO"),
+            ((f.title, f.severity, f.read, f.needed, f.action if f.severity != "ok" else "") for f in shown),
+            title=title,
+        )
+        title = None
     if len(shown) < len(the_plan.findings):
         say(f"{len(the_plan.findings) - len(shown)} further checks passed; --what-if shows them", style="dim")
-    say("")
-    table(
-        ("#", "STEP", "WHAT", "CHANGES", "NOTE", "USUALLY"),
-        (
-            (number, step.id, step.title, step.change if step.needed else "nothing: already so", _note(step), _duration(step))
-            for number, step in enumerate(the_plan.steps, start=1)
-        ),
-    )
+    if the_plan.steps:
+        say("")
+        table(
+            ("#", "STEP", "WHAT", "CHANGES", "NOTE", "USUALLY"),
+            (
+                (number, step.id, step.title, step.change if step.needed else "nothing: already so", _note(step), _duration(step))
+                for number, step in enumerate(the_plan.steps, start=1)
+            ),
+            title=title,
+        )
     for note in the_plan.notes:
         say(f"note: {note}")
     say(f"plan {the_plan.hash[:12]}: " + ("blocked by the errors above" if the_plan.blocked else _summary(the_plan)))

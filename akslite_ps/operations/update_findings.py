@@ -226,11 +226,10 @@ def _staged_finding(found: Found, *, accepts: bool) -> Finding:
 def _how_to_stage(found: Found, following: Release) -> str:
     now, offered = found.kubernetes, found.offered_by(following)
     needs_upgrade = now is not None and bool(offered) and all(minor_of(version) > minor_of(now) for version in offered)
-    first = f"first let it take a new Kubernetes ({_ACCEPT_UPGRADE}), then " if needs_upgrade and not found.accepts_upgrade else ""
+    first = f"let it take a new Kubernetes first ({_ACCEPT_UPGRADE}); " if needs_upgrade and not found.accepts_upgrade else ""
     return (
-        f"{first}let the device scan for updates (Microsoft Update or WSUS; updates for other Microsoft products switched on), "
-        f"or run the files of {following.product} from the Update Catalog on it with -y; where the first phase ran already, "
-        "go on with the nodes: akslite resume, or --part nodes"
+        f"{first}have the device scan for updates (Microsoft Update or WSUS, other Microsoft products included), or run the files "
+        f"of {following.product} from the Update Catalog on it with -y. Where the first phase ran already: --part nodes"
     )
 
 
@@ -333,7 +332,11 @@ def _too_early(found: Found, coming: Coming) -> list[str]:
 
 def notes(found: Found, coming: Coming, part: Part) -> Iterator[str]:
     """Sentences to read before approving."""
-    if found.installed is None or not (found.is_staged or part == "nodes"):
+    if found.installed is None:
+        return
+    if not found.is_staged and part != "nodes":
+        if found.following is None:
+            yield f"Nothing is staged, and no release after {found.installed} is known here: there is nothing to update."
         return
     yield "There is no way back to an earlier release; a node that cannot be updated starts with its former system by itself."
     if found.own and part != "product":

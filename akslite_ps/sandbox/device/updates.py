@@ -28,6 +28,15 @@ COMPLETE = (
 _MANIFEST = "aksedge-manifest.json"
 
 
+def _older_installer(product: InstalledProduct) -> str:
+    """The file of a release that one follows: the newest such that has an installer."""
+    return next(
+        f"AksEdge-{product.distribution}-{versions[-1]}-{release.product}.msi"
+        for release in reversed(RELEASES[:-1])
+        if (versions := installer.installers_of(release, product.distribution))
+    )
+
+
 class UpdateRefused(Exception):
     """Ends an update cmdlet with this text."""
 
@@ -55,7 +64,7 @@ def stage(device: SimulatedDevice, version: str | None = None, *, by_hand: bool 
         raise UsageError(
             f"{product.version} is the newest release",
             device=device.name,
-            next_action="install an older one to try updates on",
+            next_action=f"to try updates, deploy an older one: akslite deploy with --msi {_older_installer(product)}",
         )
     if release != following and not by_hand:
         follows = f"{following.product} follows {product.version}" if following else f"nothing follows {product.version}"
