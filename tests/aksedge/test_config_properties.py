@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import copy
 import json
+import random
+import string
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from akslite_ps.aksedge import DeploymentConfig
-from akslite_ps.errors import ConfigError, SecretUnavailable
+from akslite_ps.errors import ConfigError, SecretUnavailable, UsageError
 
 _FILES = (
     Path(__file__).parents[1] / "recorded" / "azure-aks-edge" / "aksedge-config.json",
     Path(__file__).with_name("scalable-config.json"),
 )
 BASES: list[dict[str, Any]] = [json.loads(file.read_text(encoding="utf-8")) for file in _FILES]
+PREVIEW: dict[str, Any] = json.loads(Path(__file__).with_name("preview-config.json").read_text(encoding="utf-8"))
 JUNK = st.recursive(
     st.none()
     | st.booleans()
@@ -28,6 +32,7 @@ JUNK = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
     max_leaves=6,
 )
+_ODD_VALUES = (None, True, False, 0, -1, 2**63, 10**30, 0.5, -1e308, "", "env:X", "env:", "<x>", "10.0.0.1", "::1", "9.9", "true")
 KEYS = st.sampled_from(["cpucount", "CpuCount", "Arc", "arc", "Join", "ClientSecret", "Networkk", "", "a\nb", "\ud800", "K" * 200])
 fast = settings(max_examples=100, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -57,6 +62,46 @@ def mutated(draw: st.DrawFn) -> dict[str, Any]:
                 container[draw(KEYS | st.text(max_size=12))] = container.pop(key)
             case _ if isinstance(container, dict):
                 container[draw(KEYS)] = draw(JUNK)
+    return config
+
+
+def _junk(dice: random.Random, depth: int = 2) -> Any:
+    """A value that does not belong where it is put, or only by chance."""
+    if depth and dice.random() < 0.2:
+        inner = [_junk(dice, depth - 1) for _ in range(dice.randrange(4))]
+        return inner if dice.random() < 0.5 else {_word(dice): value for value in inner}
+    return dice.choice([*_ODD_VALUES, _word(dice), dice.randrange(-(2**31), 2**31), dice.random() * 1e6])
+
+
+def _word(dice: random.Random) -> str:
+    """A key or text: a field's name, its other spelling, or nothing known."""
+    known = dice.choice(
+        ["CpuCount", "Arc", "Join", "ClientSecret", "Networkk", "Machines", "Ip4Address", "", "\ud800", "\x00", "K" * 300]
+    )
+    return dice.choice([known, known.lower(), known.upper(), "".join(dice.choices(string.printable, k=dice.randrange(9)))])
+
+
+def _damaged(dice: random.Random, *bases: dict[str, Any]) -> dict[str, Any]:
+    """One of the configs with one to six values replaced, removed, renamed, added, doubled or wrapped."""
+    config = copy.deepcopy(dice.choice(bases))
+    for _ in range(dice.randint(1, 6)):
+        places = _places(config)
+        if not places:
+            break
+        container, key = dice.choice(places)
+        match dice.randrange(6):
+            case 0:
+                container[key] = _junk(dice)
+            case 1:
+                del container[key]
+            case 2 if isinstance(container, dict):
+                container[_word(dice)] = container.pop(key)
+            case 3 if isinstance(container, dict):
+                container[_word(dice)] = _junk(dice)
+            case 4 if isinstance(container, dict):
+                container[str(key).swapcase()] = copy.deepcopy(container[key])
+            case _:
+                container[key] = [container[key]] if dice.random() < 0.5 else {"Value": container[key]}
     return config
 
 
@@ -100,6 +145,38 @@ def test_a_mutated_config_is_read_or_refused_with_paths(config: dict[str, Any]) 
     made = _read(config)
     if made is not None:
         _examine(made)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_ten_thousand_damaged_configs_are_read_or_refused_with_paths(seed: int) -> None:
+    dice = random.Random(seed)  # noqa: S311
+    read = 0
+    for _ in range(1_000):
+        made = _read(_damaged(dice, *BASES))
+        if made is not None:
+            read += 1
+            _examine(made)
+    assert 0 < read < 1_000
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_damaged_configs_of_any_layout_are_migrated_or_refused_with_paths(seed: int, tmp_path: Path) -> None:
+    dice = random.Random(seed)  # noqa: S311
+    file = tmp_path / "old.json"
+    made = 0
+    for _ in range(500):
+        file.write_text(json.dumps(_damaged(dice, PREVIEW, PREVIEW, *BASES)), encoding="utf-8")
+        try:
+            config, notes = DeploymentConfig.migrate(file)
+        except ConfigError as error:
+            _examine_refusal(error)
+            continue
+        except UsageError:  # its schema is newer than any that is known
+            continue
+        made += 1
+        assert all(notes)
+        _examine(config)
+    assert 0 < made < 500
 
 
 @fast

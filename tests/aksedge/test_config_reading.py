@@ -293,3 +293,10 @@ def test_a_template_fits_its_distribution_and_accepts_nothing(deployment_type: A
     assert not config.user.accept_optional_telemetry
     assert len(config.nodes) == 2
     assert not any(issue.path == "Network.NetworkPlugin" for issue in config.check(distribution=distribution))
+
+
+def test_configs_that_say_the_same_are_equal_wherever_they_were_read_from() -> None:
+    first, second = DeploymentConfig.parse(minimal()), DeploymentConfig.parse(minimal(), source="elsewhere.json")
+    assert (first, hash(first)) == (second, hash(second))
+    assert first != second.with_values({"Network.InternetDisabled": True})
+    assert first != minimal()

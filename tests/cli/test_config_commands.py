@@ -11,31 +11,9 @@ import pytest
 
 RECORDED = Path(__file__).resolve().parents[1] / "recorded" / "azure-aks-edge"
 SAMPLE = RECORDED / "aksedge-config.json"
-PREVIEW: dict[str, Any] = {
-    "SchemaVersion": "1.1",
-    "Version": "1.0",
-    "DeployOptions": {
-        "ControlPlane": True,
-        "JoinCluster": False,
-        "NetworkPlugin": "calico",
-        "SingleMachineCluster": False,
-        "TimeoutSeconds": 1200,
-        "NodeType": "Linux",
-    },
-    "EndUser": {"AcceptEula": True, "AcceptOptionalTelemetry": False},
-    "LinuxVm": {"CpuCount": 4, "MemoryInMB": 8192, "DataSizeinGB": 30, "Ip4Address": "192.168.1.171"},
-    "WindowsVm": {"CpuCount": 2},
-    "Network": {
-        "VSwitch": {"Name": "old-switch", "AdapterName": "Ethernet 2"},
-        "ControlPlaneEndpointIp": "192.168.1.191",
-        "Ip4GatewayAddress": "192.168.1.1",
-        "Ip4PrefixLength": 24,
-        "ServiceIPRangeStart": "192.168.1.151",
-        "ServiceIPRangeEnd": "192.168.1.170",
-        "DnsServers": ["192.168.1.1"],
-        "Proxy": {"Http": "", "Https": "", "No": ""},
-    },
-}
+PREVIEW: dict[str, dict[str, Any]] = json.loads(
+    (Path(__file__).parents[1] / "aksedge" / "preview-config.json").read_text(encoding="utf-8")
+)
 
 
 @pytest.fixture

@@ -115,6 +115,12 @@ class DeploymentConfig(Section):
 
     # -- reading ------------------------------------------------------------------------------------------
 
+    def __eq__(self, other: object) -> bool:
+        """Whether it says the same; where it was read from is no part of that."""
+        if not isinstance(other, DeploymentConfig):
+            return NotImplemented
+        return self.__dict__ == other.__dict__ and self.model_fields_set == other.model_fields_set
+
     @classmethod
     def load(cls, path: Path | str) -> Self:
         """Read a config file: UTF-8, or UTF-16 with a byte-order mark as PowerShell writes it.

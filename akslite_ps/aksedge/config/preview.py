@@ -11,7 +11,7 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from akslite_ps.aksedge.config.reading import Shown, as_plain, shown_value
+from akslite_ps.aksedge.config.reading import Shown, as_plain, safe_name, shown_value
 from akslite_ps.errors import ConfigIssue
 
 _LEFT_OUT = {
@@ -96,7 +96,7 @@ def carry_over(data: Any, *, schema_version: str) -> CarriedOver:
         if old.take(path):
             notes.append(f"{path}: left out; {reason}")
     issues += [
-        ConfigIssue(path, shown_value(value), "a field of the preview's layout", "it is not known what became of it")
+        ConfigIssue(safe_name(path), shown_value(value), "a field of the preview's layout", "it is not known what became of it")
         for path, value in old.left.items()
     ]
     return CarriedOver(made, tuple(notes), tuple(issues))
@@ -129,11 +129,12 @@ def _init(old: _Old, *, single: bool, notes: list[str], issues: list[ConfigIssue
 
 
 def _network(old: _Old, *, single: bool, notes: list[str]) -> dict[str, Any]:
-    network: dict[str, Any] = {
-        "NetworkPlugin": old.take("DeployOptions.NetworkPlugin"),
-        "InternetDisabled": bool(old.take("Network.InternetDisabled")),
-        "Proxy": {part: old.take(f"Network.Proxy.{part}") for part in ("Http", "Https", "No")},
-    }
+    network: dict[str, Any] = {"InternetDisabled": bool(old.take("Network.InternetDisabled"))}
+    if plugin := old.take("DeployOptions.NetworkPlugin"):
+        network["NetworkPlugin"] = plugin
+    parts = {part: old.take(f"Network.Proxy.{part}") for part in ("Http", "Https", "No")}
+    if proxy := {part: value for part, value in parts.items() if value is not None}:
+        network["Proxy"] = proxy
     for name in _SCALABLE_NETWORK:
         value = old.take(f"Network.{name}")
         if not value:
@@ -158,7 +159,7 @@ def _machine(old: _Old, *, single: bool, notes: list[str]) -> dict[str, Any]:
             continue
         for name in [name for name in fields if single and name.casefold() == "ip4address"]:
             del fields[name]
-            notes.append(f"{section}.{name}: left out; {_SINGLE_MACHINE}")
+            notes.append(f"{section}.{safe_name(name)}: left out; {_SINGLE_MACHINE}")
         machine[node] = fields
     if timeout and "LinuxNode" in machine:
         machine["LinuxNode"].setdefault("TimeoutSeconds", timeout)
