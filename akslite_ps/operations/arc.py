@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from akslite_ps.errors import CmdletFailed, NotPermitted, RemotingError, SessionLost, StepFailed, Unreachable
+from akslite_ps.errors import CmdletFailed, NotPermitted
 from akslite_ps.operations.controller import Ask, OpenSession, open_session
 from akslite_ps.operations.plan import Finding, Plan, Step
+from akslite_ps.operations.polling import wait_for
 from akslite_ps.operations.reading import reading
 from akslite_ps.operations.steps import Check, Done, StepCode, Verdict
 from akslite_ps.operations.work import Work
@@ -335,10 +336,8 @@ class _Connected(StepCode):
     def act(self, work: Work) -> Done:
         state = _until(work, lambda state: state.connected)
         if not state.connected:
-            raise StepFailed(
+            raise work.failure(
                 f"after {work.step.max_run_s} s the cluster is {state.sentence}",
-                device=work.device.name,
-                attempted=work.step.title,
                 next_action=(
                     "check that the service principal has the role 'Kubernetes Cluster - Azure Arc Onboarding' on the resource "
                     f"group, the device's clock, and the pods of the namespace {AGENTS}; then resume the run"
@@ -353,10 +352,8 @@ class _Disconnected(StepCode):
     def act(self, work: Work) -> Done:
         state = _until(work, lambda state: state.registered is False)
         if state.connected:
-            raise StepFailed(
+            raise work.failure(
                 f"after {work.step.max_run_s} s the cluster is still {state.sentence}",
-                device=work.device.name,
-                attempted=work.step.title,
                 next_action="look for the connected cluster in Azure; then resume the run",
             )
         left = f"; what is left of the agents is removed by hand: {_CLEAN_UP}" if state.agents else ""
@@ -379,10 +376,8 @@ class _Scrub(StepCode):
 
         found = config_secrets(work.sender, clear=True, timeout_s=work.step.max_run_s)
         if found.failed:
-            raise StepFailed(
+            raise work.failure(
                 f"secrets are still in {', '.join(found.failed)}: the files could not be written",
-                device=work.device.name,
-                attempted=work.step.title,
                 next_action="delete the secrets there by hand, and renew the service principal's secret",
             )
         detail = f"emptied the secrets in {', '.join(found.files)}; renew the secret: others may have read it there"
@@ -391,44 +386,25 @@ class _Scrub(StepCode):
     def verify(self, work: Work, done: Done) -> Done:
         check = self.check(work)
         if check.verdict is not Verdict.SO:
-            raise StepFailed(
+            raise work.failure(
                 check.detail,
-                device=work.device.name,
-                attempted=work.step.title,
                 next_action="see who writes them on the device; then resume the run",
             )
         return done
 
 
 def _until(work: Work, wanted: Callable[[ArcState], bool]) -> ArcState:
-    """Read again and again until it is as wanted or the step's time is over; returns the last reading.
+    """Read until it is as wanted or the step's time is over; returns the last reading.
 
     Raises:
-        RemotingError: The device did not answer for too long.
+        Unreachable: The device did not answer for too long.
     """
-    now = work.controller.clock.monotonic
-    began = now()
-    answered = began
-    for pause in work.controller.limits.polls():
-        spent = now() - began
-        try:
-            state = read_arc(work.session())
-        except (SessionLost, Unreachable) as error:
-            work.sessions.drop()
-            if now() - answered >= work.controller.limits.back_within_s:
-                raise _silent(work, error) from error
-        else:
-            answered = now()
-            work.tell(f"The cluster is {state.sentence}")
-            if wanted(state) or spent >= work.step.max_run_s:
-                return state
-        work.wait(pause)
-    raise AssertionError("polls never end")
-
-
-def _silent(work: Work, error: RemotingError) -> Unreachable:
-    return Unreachable(
-        error.message, device=work.device.name, attempted=work.step.title, next_action="resume the run when the device answers"
+    return wait_for(
+        work,
+        lambda: read_arc(work.session()),
+        wanted,
+        lambda state: f"The cluster is {state.sentence}",
+        silent_within_s=work.controller.limits.back_within_s,
     )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from akslite_ps.aksedge.config import DeploymentConfig
 from akslite_ps.aksedge.failures import known_failure
 from akslite_ps.aksedge.releases import Distribution, distribution_of, latest
-from akslite_ps.errors import ConfirmationRequired, StepFailed
+from akslite_ps.errors import ConfirmationRequired
 from akslite_ps.journal import owner_name
 from akslite_ps.operations import install, prepare, verify
 from akslite_ps.operations.comparison import differences_of, is_complete
@@ -234,10 +234,8 @@ class _Clear(StepCode):
         if not work.facts().deployment_exists:
             return Check(Verdict.SO, "nothing is left")
         if is_complete(work.session()):
-            raise StepFailed(
+            raise work.failure(
                 "the deployment is complete by now; it is not removed",
-                device=work.device.name,
-                attempted=work.step.title,
                 next_action="make a new plan",
             )
         return Check(Verdict.NOT_SO, "nodes are left of a deployment that broke off")
@@ -250,10 +248,8 @@ class _Clear(StepCode):
 
     def verify(self, work: Work, done: Done) -> Done:
         if work.facts().deployment_exists:
-            raise StepFailed(
+            raise work.failure(
                 "the product answered well, but nodes are still there",
-                device=work.device.name,
-                attempted=work.step.title,
                 next_action="restart the device, then resume the run",
             )
         return done
@@ -268,10 +264,8 @@ class _Network(StepCode):
         answer = AksEdge(work.sender).test_network_parameters(_config_json(work), timeout_s=work.step.max_run_s)
         if not answer.passed:
             known = known_failure("\n".join(answer.lines))
-            raise StepFailed(
+            raise work.failure(
                 "the product does not accept the network settings: " + ("; ".join(answer.lines) or "it gave no reason"),
-                device=work.device.name,
-                attempted=work.step.title,
                 next_action=known.remedy if known else "correct the config's Network section, then make a new plan",
             )
         return Done(Outcome.OK, "the product accepts the network settings", {"lines": list(answer.lines)})
@@ -282,18 +276,14 @@ class _Create(StepCode):
         if not work.facts().deployment_exists:
             return Check(Verdict.NOT_SO, "there is no deployment")
         if not is_complete(work.session()):
-            raise StepFailed(
+            raise work.failure(
                 "nodes are left of a deployment that broke off; the product does not deploy beside them",
-                device=work.device.name,
-                attempted=work.step.title,
                 next_action=_REMOVE_INCOMPLETE,
             )
         differences = differences_of(work.session(), work.config())
         if differences:
-            raise StepFailed(
+            raise work.failure(
                 f"there is a deployment that differs from the config: {'; '.join(differences)}",
-                device=work.device.name,
-                attempted=work.step.title,
                 next_action="make a new plan: it says what can be done",
             )
         return Check(Verdict.SO, "there is a deployment like the config")
@@ -314,10 +304,8 @@ class _Create(StepCode):
         from akslite_ps.aksedge.calls import AksEdge
 
         if not AksEdge(work.session()).test_deployment():
-            raise StepFailed(
+            raise work.failure(
                 "the product answered OK, but says that there is no deployment",
-                device=work.device.name,
-                attempted=work.step.title,
                 next_action="fetch the product's logs (Get-AksEdgeLogs) and look at its event log, then make a new plan",
             )
         return Done(done.outcome, done.detail, {"test_deployment": True})

@@ -279,10 +279,8 @@ class Walk:
             why = f"the device restarted at {restarted:%Y-%m-%d %H:%M:%S} UTC while {command} ran"
         else:
             why = f"the end of {command} was missed: {missed.why}"
-        return StepFailed(
+        return work.failure(
             _joined(f"{why}; reading the device back shows that it did not take effect", check.detail),
-            device=work.device.name,
-            attempted=work.step.title,
             next_action=check.next_action
             or f"find out why (akslite status {work.device.name}), then: akslite resume {self._run_id}",
         )

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from akslite_ps.aksedge.releases import product_name
-from akslite_ps.errors import StepFailed
 from akslite_ps.operations.controller import Ask, OpenSession, open_session
 from akslite_ps.operations.msi_source import MsiSource
 from akslite_ps.operations.plan import Plan, Step
@@ -83,10 +82,8 @@ class _Msi(StepCode):
         if facts.product_name is None:
             return Check(Verdict.NOT_SO, "the product is not installed", evidence)
         if facts.distribution != wanted.distribution:
-            raise StepFailed(
+            raise work.failure(
                 f"{facts.product_name} is installed, wanted is {wanted.distribution}",
-                device=work.device.name,
-                attempted=work.step.title,
                 next_action="uninstall it, restart the device, and make a new plan",
             )
         if wanted.version and facts.product_version != wanted.version:
@@ -108,10 +105,8 @@ class _Msi(StepCode):
         )
         evidence: dict[str, Any] = {"exit_code": result.exit_code, "log": result.log_path, "sha256": result.sha256}
         if result.outcome is Outcome.FAILED:
-            raise StepFailed(
+            raise work.failure(
                 f"the installer ended with {result.exit_code}: {result.meaning.meaning}",
-                device=work.device.name,
-                attempted=work.step.title,
                 next_action=result.meaning.next_action + (f" ({result.log_path})" if result.log_path else ""),
             )
         if result.outcome is Outcome.OK_REBOOT_HARD:
@@ -123,10 +118,8 @@ class _Msi(StepCode):
         work.sessions.drop()  # sessions opened before do not see the new module
         check = self.check(work)
         if check.verdict is not Verdict.SO:
-            raise StepFailed(
+            raise work.failure(
                 f"the installer reported success, but {check.detail}",
-                device=work.device.name,
-                attempted=work.step.title,
                 next_action=f"read the installer's log on the device: {done.evidence.get('log', 'unknown')}",
             )
         return Done(done.outcome, check.detail, check.evidence)
@@ -144,10 +137,8 @@ class _HostCheck(StepCode):
         evidence = {"answer": answer.ready, "complaints": list(answer.complaints)}
         told = "; ".join(answer.complaints)
         if not answer.ready:
-            raise StepFailed(
+            raise work.failure(
                 f"the product does not accept the host: {told or 'it gave no reason'}",
-                device=work.device.name,
-                attempted=work.step.title,
                 next_action="mend what the product complains about, then resume the run",
             )
         return Done(

@@ -105,10 +105,8 @@ class _Features(StepCode):
     def verify(self, work: Work, done: Done) -> Done:
         check = self.check(work)
         if check.verdict is not Verdict.SO:
-            raise StepFailed(
+            raise work.failure(
                 check.detail,
-                device=work.device.name,
-                attempted=work.step.title,
                 next_action="switch the feature on by hand on the device to see Windows' own message, then resume the run",
             )
         return Done(done.outcome, done.detail, check.evidence)
@@ -133,10 +131,8 @@ class _Reboot(StepCode):
     def verify(self, work: Work, done: Done) -> Done:
         facts = work.facts()
         if features_wait_for_restart(facts):
-            raise StepFailed(
+            raise work.failure(
                 "features still wait for a restart",
-                device=work.device.name,
-                attempted=work.step.title,
                 next_action="restart the device once more by hand and look at Windows' setup log, then resume the run",
             )
         left = f"; Windows still reports: {', '.join(facts.pending_reboot_reasons)}" if facts.pending_reboot else ""

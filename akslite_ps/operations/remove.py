@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from akslite_ps.errors import CmdletFailed, ConfirmationRequired, NotPermitted, StepFailed
+from akslite_ps.errors import CmdletFailed, ConfirmationRequired, NotPermitted
 from akslite_ps.operations import arc
 from akslite_ps.operations.comparison import is_complete
 from akslite_ps.operations.controller import Ask, OpenSession, open_session
@@ -295,10 +295,8 @@ class _Deployment(StepCode):
 
     def verify(self, work: Work, done: Done) -> Done:
         if work.facts().deployment_exists:
-            raise StepFailed(
+            raise work.failure(
                 "the product answered well, but nodes are still there",
-                device=work.device.name,
-                attempted=work.step.title,
                 next_action="restart the device, then resume the run",
             )
         return done
@@ -318,10 +316,8 @@ class _Product(StepCode):
         evidence = {"exit_code": result.exit_code, "log": result.log_path}
         gone = result.exit_code == _NOT_INSTALLED
         if result.outcome is Outcome.FAILED and not gone:
-            raise StepFailed(
+            raise work.failure(
                 f"the uninstallation ended with {result.exit_code}: {result.meaning.meaning}",
-                device=work.device.name,
-                attempted=work.step.title,
                 next_action=result.meaning.next_action + (f" ({result.log_path})" if result.log_path else ""),
             )
         if result.outcome is Outcome.OK_REBOOT_HARD:
@@ -334,10 +330,8 @@ class _Product(StepCode):
         work.sessions.drop()  # this one still has the product's module
         check = self.check(work)
         if check.verdict is not Verdict.SO:
-            raise StepFailed(
+            raise work.failure(
                 f"the installer reported success, but {check.detail}",
-                device=work.device.name,
-                attempted=work.step.title,
                 next_action=f"read the installer's log on the device: {done.evidence.get('log', 'unknown')}",
             )
         return done
@@ -353,11 +347,9 @@ class _Proof(StepCode):
         facts = work.facts()
         evidence = {**asdict(found), "deployment_exists": facts.deployment_exists, "product": facts.product_name}
         if facts.deployment_exists or found.node_disks:
-            raise StepFailed(
+            raise work.failure(
                 "the device is not clean: "
                 + (f"there are {', '.join(found.node_disks)}" if found.node_disks else "nodes are left"),
-                device=work.device.name,
-                attempted=work.step.title,
                 next_action="restart the device, delete the disks where they stay, then resume the run",
             )
         left = _left(found, product_gone=facts.product_name is None)

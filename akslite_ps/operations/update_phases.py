@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from akslite_ps.aksedge.versions import compare, is_version, version_key
-from akslite_ps.errors import CmdletFailed, SessionLost, StepFailed, Unreachable
-from akslite_ps.operations import verify
+from akslite_ps.errors import CmdletFailed, SessionLost, Unreachable
+from akslite_ps.operations.polling import wait_for
 from akslite_ps.operations.steps import Check, Done, StepCode, Verdict
 from akslite_ps.operations.work import Work
 from akslite_ps.outcome import Outcome
@@ -104,10 +104,8 @@ class _Accept(StepCode):
     def verify(self, work: Work, done: Done) -> Done:
         check = self.check(work)
         if check.verdict is not Verdict.SO:
-            raise StepFailed(
+            raise work.failure(
                 f"the product answered, but {check.detail}",
-                device=work.device.name,
-                attempted=work.step.title,
                 next_action="read it on the device: Get-AksEdgeUpgrade",
             )
         return Done(done.outcome, check.detail, {"accepts_upgrade": True})
@@ -122,10 +120,8 @@ class _Product(StepCode):
         if compare(found, before) <= 0:
             return Check(Verdict.NOT_SO, f"version {found} is installed", evidence)
         if wanted is not None and compare(found, wanted) != 0:
-            raise StepFailed(
+            raise work.failure(
                 f"version {found} is installed; the plan is for {wanted}",
-                device=work.device.name,
-                attempted=work.step.title,
                 next_action="make a new plan",
             )
         return Check(Verdict.SO, f"version {found} is installed", evidence)
@@ -141,10 +137,8 @@ class _Product(StepCode):
         check = self.check(work)
         if check.verdict is not Verdict.SO:
             said = f"; the product said: {done.evidence['answer']}" if done.evidence.get("answer") else ""
-            raise StepFailed(
+            raise work.failure(
                 f"the product was not updated: {check.detail}{said}",
-                device=work.device.name,
-                attempted=work.step.title,
                 next_action="see whether the update is still staged (akslite update with --what-if), stage it, then resume the run",
             )
         return Done(done.outcome, f"{check.detail}, before {work.parameters['from']}", check.evidence)
@@ -154,7 +148,7 @@ class _Nodes(StepCode):
     """Restarts the nodes of one kind on this machine with their new system."""
 
     def check(self, work: Work) -> Check:
-        return self._judge(work, verify.wait_for(work, lambda: _own(work), bool, _say))
+        return self._judge(work, wait_for(work, lambda: _own(work), bool, _say))
 
     def act(self, work: Work) -> Done:
         if not work.sender.takes_up:
@@ -167,7 +161,7 @@ class _Nodes(StepCode):
         raise NotImplementedError
 
     def verify(self, work: Work, done: Done) -> Done:
-        nodes = verify.wait_for(
+        nodes = wait_for(
             work,
             lambda: _own(work),
             lambda found: all(node.ready for node in found) and self._judge(work, found).verdict is Verdict.SO,
@@ -175,10 +169,8 @@ class _Nodes(StepCode):
         )
         check, late = self._judge(work, nodes), [node.name for node in nodes if not node.ready]
         if late or check.verdict is not Verdict.SO:
-            raise StepFailed(
+            raise work.failure(
                 f"not ready within {work.step.max_run_s} s: {', '.join(late)}" if late else check.detail,
-                device=work.device.name,
-                attempted=work.step.title,
                 next_action="a node that cannot be updated starts with its former system by itself: look at the product's "
                 "event log (Get-AksEdgeEventLog), then resume the run",
             )

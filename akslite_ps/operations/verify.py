@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
-from akslite_ps.errors import AksLiteError, SessionLost, StepFailed, Unreachable
+from akslite_ps.errors import AksLiteError, SessionLost, Unreachable
 from akslite_ps.operations.controller import Ask, OpenSession, open_session
 from akslite_ps.operations.plan import Finding, Plan, Step
+from akslite_ps.operations.polling import wait_for
 from akslite_ps.operations.reading import read_facts
 from akslite_ps.operations.steps import Done, StepCode
 from akslite_ps.operations.work import Work
@@ -22,10 +23,9 @@ if TYPE_CHECKING:
 DEPLOYMENT = "verify.deployment"
 NODES = "verify.nodes"
 PODS = "verify.pods"
+_STARTING = "Waiting for the API server"
 READY_WITHIN_S = 900
 """Longest wait for nodes and pods in seconds: the product's own limit for a Windows node, the longest it has."""
-
-_T = TypeVar("_T")
 
 
 def plan(device: Device, *, open_session: OpenSession = open_session, ask: Ask | None = None) -> Plan:
@@ -78,10 +78,8 @@ class _Deployment(StepCode):
 
         product = AksEdge(work.session())
         if not product.test_deployment():
-            raise StepFailed(
+            raise work.failure(
                 "the product says that there is no deployment",
-                device=work.device.name,
-                attempted=work.step.title,
                 next_action=f"look at it: akslite status {work.device.name}",
             )
         name, address = product.get_node_name(), product.get_node_addr()
@@ -94,6 +92,7 @@ class _Nodes(StepCode):
 
     def act(self, work: Work) -> Done:
         with open_cluster(work) as cluster:
+            work.tell(_STARTING)
             version = wait_for(work, cluster.version, lambda _: True, lambda _: "The API server answers")
             nodes = wait_for(
                 work,
@@ -115,6 +114,7 @@ class _Pods(StepCode):
 
     def act(self, work: Work) -> Done:
         with open_cluster(work) as cluster:
+            work.tell(_STARTING)
             pods = wait_for(
                 work,
                 cluster.system_pods,
@@ -157,44 +157,9 @@ def _aside(cluster: DeviceCluster) -> str:
     return "; read on the device, its Kubernetes API cannot be reached from here" if cluster.way == "device" else ""
 
 
-def wait_for(work: Work, read: Callable[[], _T], ready: Callable[[_T], bool], say: Callable[[_T], str]) -> _T:
-    """Read again and again until it is ready or the step's time is over; an API server or device that starts is waited for.
-
-    Returns:
-        The last reading, ready or not.
-
-    Raises:
-        Unreachable: The API server answered neither here nor on the device for too long.
-    """
-    now = work.controller.clock.monotonic
-    end = now() + work.step.max_run_s
-    answered = now()
-    work.tell("Waiting for the API server")
-    for pause in work.controller.limits.polls():
-        try:
-            value = read()
-        except Unreachable as error:
-            if now() >= min(end, answered + work.controller.limits.api_within_s):
-                raise _silent(work, error) from error
-        else:
-            answered = now()
-            work.tell(say(value))
-            if ready(value) or now() >= end:
-                return value
-        work.wait(pause)
-    raise AssertionError("polls never end")
-
-
-def _silent(work: Work, error: Unreachable) -> Unreachable:
-    then = f"{error.next_action}; then resume the run" if error.next_action else "resume the run when the device answers"
-    return Unreachable(error.message, device=work.device.name, attempted=work.step.title, next_action=then)
-
-
 def _not_ready(work: Work, why: str) -> AksLiteError:
-    return StepFailed(
+    return work.failure(
         f"not ready within {work.step.max_run_s} s: {why}",
-        device=work.device.name,
-        attempted=work.step.title,
         next_action="look at the cluster's events and the device's disk latency; then resume the run",
     )
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from akslite_ps.errors import AksLiteError, AuthenticationFailed, NotPermitted, RemotingError
+from akslite_ps.errors import AksLiteError, AuthenticationFailed, NotPermitted, RemotingError, StepFailed
 from akslite_ps.operations.controller import Ask, Controller
 from akslite_ps.operations.events import Event, Listener, StepProgress
 from akslite_ps.operations.plan import Plan, Step
@@ -208,6 +208,15 @@ class Work:
         from akslite_ps.aksedge.config import DeploymentConfig
 
         return DeploymentConfig.parse(self.plan.config or {}, source=f"the plan for {self.plan.device}")
+
+    def failure(self, message: str, *, next_action: str) -> StepFailed:
+        """The error to raise where this step did not do what it should.
+
+        Args:
+            message: What is wrong.
+            next_action: What a person should do.
+        """
+        return StepFailed(message, device=self.device.name, attempted=self.step.title, next_action=next_action)
 
     def tell(self, stage: str, fraction: float | None = None, seconds_left: int | None = None) -> None:
         """Tell where the step stands."""

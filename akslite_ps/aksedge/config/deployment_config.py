@@ -121,6 +121,9 @@ class DeploymentConfig(Section):
             return NotImplemented
         return self.__dict__ == other.__dict__ and self.model_fields_set == other.model_fields_set
 
+    def __hash__(self) -> int:
+        return hash(tuple(self.__dict__.values()))
+
     @classmethod
     def load(cls, path: Path | str) -> Self:
         """Read a config file: UTF-8, or UTF-16 with a byte-order mark as PowerShell writes it.
