@@ -108,7 +108,7 @@ def missing_fields(config: DeploymentConfig) -> list[str]:
 def resource_of(config: DeploymentConfig) -> str:
     """The resource in Azure that the config's Arc section names, for people."""
     arc = config.arc
-    return f"connected cluster {arc.cluster_name} in resource group {arc.resource_group_name}"
+    return f"connected cluster {arc.cluster_name or '(no name)'} in resource group {arc.resource_group_name or '(no name)'}"
 
 
 def plan_connect(

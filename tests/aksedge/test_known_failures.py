@@ -64,6 +64,11 @@ SEEN = [
     ("dial tcp: lookup mcr.microsoft.com on 10.0.0.1:53: no such host", "no-internet"),
     ("A certificate chain could not be built to a trusted root authority.", "offline-certificates"),
     ("The client 'x' does not have authorization to perform action 'Microsoft.Kubernetes/write'", "arc-authorization"),
+    (
+        "(AuthorizationFailed) The client 'x' does not have authorization to perform action "
+        "'Microsoft.Kubernetes/connectedClusters/delete' over scope",
+        "arc-delete-authorization",
+    ),
     ("AADSTS7000222: The provided client secret keys are expired.", "arc-credentials"),
     ("The subscription is not registered to use namespace 'Microsoft.Kubernetes'.", "arc-providers"),
     ("The agent is running on an Azure Virtual Machine is not supported", "arc-azure-vm"),
