@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from akslite_ps.errors import SecretUnavailable
+from akslite_ps.whole_file import write_whole
 
 SCHEMES = ("keyring", "env", "prompt", "file")
 REDACTED = "<redacted>"
@@ -77,6 +78,22 @@ class SecretRef:
         REDACTOR.add(value)
         return value
 
+    @property
+    def can_store(self) -> bool:
+        """Whether :meth:`store` can write a secret there: into a keyring, or a file that holds nothing else."""
+        return self.scheme == "keyring" or (self.scheme == "file" and "#" not in self.name)
+
+    def store(self, value: str) -> None:
+        """Write a secret where this reference finds it, for this user only; a file is replaced whole.
+
+        Raises:
+            SecretUnavailable: It cannot be written there.
+        """
+        REDACTOR.add(value)
+        if not self.can_store:
+            raise SecretUnavailable(f"{self} cannot be written", next_action="use keyring:SERVICE/USER or file:PATH")
+        _STORES[self.scheme](self.name, value)
+
 
 def _from_env(name: str, ask: Callable[[str], str] | None) -> str:
     return os.environ.get(name, "")
@@ -127,6 +144,30 @@ def _from_prompt(name: str, ask: Callable[[str], str] | None) -> str:
     return getpass.getpass(f"{name}: ")
 
 
+def _into_keyring(name: str, value: str) -> None:
+    import keyring
+    import keyring.errors
+
+    service, slash, user = name.rpartition("/")
+    try:
+        keyring.set_password(service if slash else "akslite", user, value)
+    except keyring.errors.KeyringError as error:
+        raise SecretUnavailable(
+            f"keyring:{name} cannot be written: {error}", next_action="use file:PATH where no keyring runs"
+        ) from None
+
+
+def _into_file(name: str, value: str) -> None:
+    try:
+        write_whole(Path(name).expanduser(), value + "\n")
+    except OSError as error:
+        raise SecretUnavailable(
+            f"file:{name} cannot be written: {error.strerror or type(error).__name__}",
+            next_action="name a file in an existing folder that you may write",
+        ) from None
+
+
+_STORES: Mapping[str, Callable[[str, str], None]] = {"keyring": _into_keyring, "file": _into_file}
 _LOOKUPS: Mapping[str, Callable[[str, Callable[[str], str] | None], str]] = {
     "env": _from_env,
     "file": _from_file,

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from akslite_ps.cli.exit_codes import CHANGES, USAGE
-from akslite_ps.cli.output import Json, emit, facts, name_values, say, table, write
+from akslite_ps.cli.output import Json, emit, facts, name_values, put_text, say, table, write
 from akslite_ps.errors import ConfigIssue, UsageError
-from akslite_ps.whole_file import write_whole
 
 if TYPE_CHECKING:
     from akslite_ps.aksedge.config import DeploymentConfig, DeploymentType, NodeType
@@ -248,13 +247,8 @@ def _put(text: str, file: Path | None, *, force: bool) -> None:
     """The text into a file, or onto standard output where none is named."""
     if file is None:
         write(text)
-        return
-    if file.exists() and not file.is_file():
-        raise UsageError(f"{file} is no file", next_action="name a file")
-    if file.exists() and not force:
-        raise UsageError(f"{file} exists", next_action="name another file, or replace it with --force")
-    write_whole(file, text)
-    say(f"{file} written", style="green")
+    else:
+        put_text(text, file, force=force)
 
 
 def _plain(value: Any) -> Any:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from akslite_ps.cli.exit_codes import for_error
-from akslite_ps.cli.output import Json, emit, facts, name_values, say, table
+from akslite_ps.cli.output import Json, emit, facts, name_values, put_text, refuse_to_replace, say, table
 from akslite_ps.errors import UsageError
 
 if TYPE_CHECKING:
+    from akslite_ps.aksedge.config.aide_user_config import UserConfig
     from akslite_ps.remoting import Device
 
 app = typer.Typer(help="The inventory: which devices there are and how to reach them.", no_args_is_help=True)
@@ -19,45 +21,101 @@ app = typer.Typer(help="The inventory: which devices there are and how to reach 
 Name = Annotated[str, typer.Argument(metavar="DEVICE", help="Name of a device in the inventory.")]
 
 
+NewName = Annotated[str, typer.Argument(metavar="NAME", help="Stable name, e.g. press-01.")]
+Host = Annotated[str, typer.Option(help="Host name or IP address.")]
+Username = Annotated[str | None, typer.Option(help="user, DOMAIN\\user or user@realm.")]
+Password = Annotated[
+    str | None,
+    typer.Option(
+        help="Reference to the password (never the password): keyring:SERVICE/USER, env:VARIABLE, prompt:LABEL or file:PATH."
+    ),
+]
+Https = Annotated[bool, typer.Option("--https", help="WinRM over HTTPS (port 5986) instead of HTTP with message encryption.")]
+Port = Annotated[int | None, typer.Option(min=1, max=65535, help="TCP port; default 5985 or 5986.")]
+Auth = Annotated[
+    str,
+    typer.Option(
+        help="negotiate, ntlm, kerberos (needs the extra kerberos), basic and certificate (--https only) or credssp (needs the "
+        "extra credssp, and hands the password to the device)."
+    ),
+]
+CaFile = Annotated[Path | None, typer.Option(help="CA certificates to trust for HTTPS, PEM.")]
+CertificateFile = Annotated[Path | None, typer.Option(help="Client certificate, PEM.")]
+CertificateKeyFile = Annotated[
+    Path | None, typer.Option(help="Key of the client certificate, PEM; --password refers to its passphrase, if it has one.")
+]
+SpnHost = Annotated[
+    str | None, typer.Option(help="Kerberos: the device's name in its service principal, where it is not the host.")
+]
+ConfigurationName = Annotated[str, typer.Option(help="PowerShell session configuration.")]
+Labels = Annotated[list[str] | None, typer.Option("--label", help="KEY=VALUE, may be given several times.")]
+Replace = Annotated[bool, typer.Option("--replace", help="Replace a device of that name.")]
+
+
 @app.command("add")
 def add(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Stable name, e.g. press-01.")],
-    host: Annotated[str, typer.Option(help="Host name or IP address.")],
-    username: Annotated[str | None, typer.Option(help="user, DOMAIN\\user or user@realm.")] = None,
-    password: Annotated[
-        str | None,
-        typer.Option(
-            help="Reference to the password (never the password): keyring:SERVICE/USER, env:VARIABLE, prompt:LABEL or file:PATH."
-        ),
-    ] = None,
-    https: Annotated[
-        bool, typer.Option("--https", help="WinRM over HTTPS (port 5986) instead of HTTP with message encryption.")
-    ] = False,
-    port: Annotated[int | None, typer.Option(min=1, max=65535, help="TCP port; default 5985 or 5986.")] = None,
-    auth: Annotated[
-        str,
-        typer.Option(
-            help="negotiate, ntlm, kerberos (needs the extra kerberos), basic and certificate (--https only) or credssp (needs the "
-            "extra credssp, and hands the password to the device)."
-        ),
-    ] = "negotiate",
-    ca_file: Annotated[Path | None, typer.Option(help="CA certificates to trust for HTTPS, PEM.")] = None,
-    certificate_file: Annotated[Path | None, typer.Option(help="Client certificate, PEM.")] = None,
-    certificate_key_file: Annotated[
-        Path | None, typer.Option(help="Key of the client certificate, PEM; --password refers to its passphrase, if it has one.")
-    ] = None,
-    spn_host: Annotated[
-        str | None, typer.Option(help="Kerberos: the device's name in its service principal, where it is not the host.")
-    ] = None,
-    configuration_name: Annotated[str, typer.Option(help="PowerShell session configuration.")] = "Microsoft.PowerShell",
-    label: Annotated[list[str] | None, typer.Option(help="KEY=VALUE, may be given several times.")] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Replace a device of that name.")] = False,
+    name: NewName,
+    host: Host,
+    username: Username = None,
+    password: Password = None,
+    https: Https = False,
+    port: Port = None,
+    auth: Auth = "negotiate",
+    ca_file: CaFile = None,
+    certificate_file: CertificateFile = None,
+    certificate_key_file: CertificateKeyFile = None,
+    spn_host: SpnHost = None,
+    configuration_name: ConfigurationName = "Microsoft.PowerShell",
+    label: Labels = None,
+    replace: Replace = False,
     as_json: Json = False,
 ) -> None:
     """Add a device to the inventory. Nothing is sent to it; see ``akslite device test``."""
+    from akslite_ps.fleet import Inventory
+
+    device = _made(
+        name,
+        host,
+        username=username,
+        password=password,
+        https=https,
+        port=port,
+        auth=auth,
+        files={"ca_file": ca_file, "certificate_file": certificate_file, "certificate_key_file": certificate_key_file},
+        spn_host=spn_host,
+        configuration_name=configuration_name,
+        labels=name_values(label or (), "--label"),
+    )
+    Inventory.load().add(device, replace=replace)
+    emit(
+        device.model_dump(mode="json"),
+        as_json=as_json,
+        show=lambda: say(f"{device.name} added; check it with: akslite device test {name}"),
+    )
+
+
+def _made(
+    name: str,
+    host: str,
+    *,
+    username: str | None,
+    password: str | None,
+    https: bool,
+    port: int | None,
+    auth: str,
+    files: Mapping[str, Path | None],
+    spn_host: str | None,
+    configuration_name: str,
+    labels: Mapping[str, str],
+) -> Device:
+    """A device of the options of a command.
+
+    Raises:
+        UsageError: An option is not allowed, or a file is not there.
+        SecretUnavailable: The password is no reference.
+    """
     from pydantic import ValidationError
 
-    from akslite_ps.fleet import Inventory
     from akslite_ps.fleet.inventory import validation_lines
     from akslite_ps.remoting import Device
     from akslite_ps.secrets import SecretRef
@@ -72,7 +130,7 @@ def add(
         "configuration_name": configuration_name,
         "spn_host": spn_host,
     }
-    for key, path in (("ca_file", ca_file), ("certificate_file", certificate_file), ("certificate_key_file", certificate_key_file)):
+    for key, path in files.items():
         if path is not None:
             if not path.is_file():
                 raise UsageError(
@@ -80,18 +138,104 @@ def add(
                 )
             endpoint[key] = path.resolve()
     try:
-        device = Device.model_validate({"name": name, "endpoint": endpoint, "labels": name_values(label or (), "--label")})
+        return Device.model_validate({"name": name, "endpoint": endpoint, "labels": dict(labels)})
     except ValidationError as error:
         raise UsageError(
             f"the device cannot be added:{validation_lines(error)}", next_action="see: akslite device add --help"
         ) from None
-    inventory = Inventory.load()
-    inventory.add(device, replace=replace)
-    emit(
-        device.model_dump(mode="json"),
-        as_json=as_json,
-        show=lambda: say(f"{device.name} added; check it with: akslite device test {name}"),
+
+
+@app.command("import")
+def import_command(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="aide-userconfig.json of Microsoft's module AksEdgeDeploy.")],
+    name: NewName,
+    host: Host,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Where the deployment config goes; default: NAME-aksedge-config.json."),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", metavar="FILE", help="The config it names, where that lies elsewhere now.")
+    ] = None,
+    client_secret: Annotated[
+        str | None,
+        typer.Option(
+            help="Where the service principal's secret is kept from now on: keyring:SERVICE/USER and file:PATH are written, "
+            "env:VARIABLE and prompt:LABEL are yours to set. Default: it stays in FILE and is referred to."
+        ),
+    ] = None,
+    username: Username = None,
+    password: Password = None,
+    https: Https = False,
+    port: Port = None,
+    auth: Auth = "negotiate",
+    ca_file: CaFile = None,
+    configuration_name: ConfigurationName = "Microsoft.PowerShell",
+    label: Labels = None,
+    replace: Replace = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the output file if it exists.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Take a device over from Microsoft's helper scripts: an entry in the inventory, and a config without secrets in it.
+
+    The file itself stays as it is, and nothing is sent to the device. The licence terms count as not accepted.
+    """
+    from akslite_ps.aksedge.config.aide_user_config import UserConfig, moved
+    from akslite_ps.fleet import Inventory
+    from akslite_ps.secrets import SecretRef
+
+    target = output or Path(f"{name}-aksedge-config.json")
+    device = _made(
+        name,
+        host,
+        username=username,
+        password=password,
+        https=https,
+        port=port,
+        auth=auth,
+        files={"ca_file": ca_file},
+        spn_host=None,
+        configuration_name=configuration_name,
+        labels=name_values(label or (), "--label"),
     )
+    to = SecretRef.parse(client_secret) if client_secret is not None else None
+    found = UserConfig.load(file, config_file=config)
+    inventory = Inventory.load()
+    if device.name in inventory and not replace:
+        raise UsageError(
+            f"a device {device.name!r} is already in the inventory", next_action="choose another name, or give --replace"
+        )
+    refuse_to_replace(target, force=force)
+    desired, notes = moved(found.config, to) if to is not None else (found.config, ())
+    desired.as_data()  # refuses a secret that cannot be referred to
+    put_text(desired.to_json() + "\n", target, force=force)
+    inventory.add(device, replace=replace)
+    deploy = _deploy_command(device.name, target, found)
+    emit(
+        {
+            "device": device.model_dump(mode="json"),
+            "config": str(target),
+            "distribution": found.distribution,
+            "install_dir": found.install_dir,
+            "vhdx_dir": found.vhdx_dir,
+            "notes": [*found.notes, *notes],
+            "deploy": deploy,
+        },
+        as_json=as_json,
+        show=lambda: say(f"{device.name} added; what it would do: {deploy} --what-if"),
+    )
+    for note in (*found.notes, *notes):
+        say(f"note: {note}", style="yellow")
+
+
+def _deploy_command(name: str, config: Path, found: UserConfig) -> str:
+    """The command that deploys what the file asks for."""
+    words = ["akslite", "deploy", name, "--config", str(config)]
+    if found.distribution is not None:
+        words += ["--distribution", found.distribution]
+    if found.installer is not None:
+        words += ["--msi", found.installer]
+    return " ".join(f'"{word}"' if " " in word else word for word in [*words, "--accept-eula"])
 
 
 @app.command("list")

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import IO, Annotated, Any
 
 import typer
@@ -18,6 +19,7 @@ from rich.table import Table
 
 from akslite_ps.errors import AksLiteError, UsageError
 from akslite_ps.secrets import REDACTOR, redact
+from akslite_ps.whole_file import write_whole
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 
@@ -85,6 +87,29 @@ def console(*, stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or os.environ.get("COLUMNS") else _PLAIN_WIDTH
     return _Console(file=stream, width=width, highlight=False, soft_wrap=False, legacy_windows=False if width else None)
+
+
+def refuse_to_replace(file: Path, *, force: bool) -> None:
+    """Refuse an output file that is there, or is no file.
+
+    Raises:
+        UsageError: It is.
+    """
+    if file.exists() and not file.is_file():
+        raise UsageError(f"{file} is no file", next_action="name a file")
+    if file.exists() and not force:
+        raise UsageError(f"{file} exists", next_action="name another file, or replace it with --force")
+
+
+def put_text(text: str, file: Path, *, force: bool) -> None:
+    """Write an output file whole, and say so.
+
+    Raises:
+        UsageError: It is there and may not be replaced.
+    """
+    refuse_to_replace(file, force=force)
+    write_whole(file, text)
+    say(f"{file} written", style="green")
 
 
 def say(message: str, *, style: str | None = None) -> None:

@@ -70,9 +70,17 @@ def test_a_literal_without_a_file_is_held_and_never_written() -> None:
     assert json.loads(config.to_json(resolve=True))["Arc"]["ClientSecret"] == CANARY
 
 
-def test_a_file_in_another_encoding_is_not_referred_to(tmp_path: Path) -> None:
+def test_a_file_as_windows_powershell_writes_it_is_referred_to_as_well(tmp_path: Path) -> None:
     file = tmp_path / "config.json"
     file.write_bytes(json.dumps(config_with(CANARY)).encode("utf-16"))
+    secret = DeploymentConfig.load(file).arc.client_secret
+    assert isinstance(secret, SecretRef)
+    assert secret.resolve() == CANARY
+
+
+def test_a_file_in_an_encoding_that_is_not_looked_up_again_is_not_referred_to(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_bytes(json.dumps(config_with(CANARY)).encode("utf-32"))
     assert isinstance(DeploymentConfig.load(file).arc.client_secret, HeldSecret)
 
 

@@ -16,6 +16,7 @@ from pydantic import PrivateAttr, ValidationError
 from akslite_ps.aksedge.config.advice import ADVICE_RULES
 from akslite_ps.aksedge.config.differences import Difference, differences
 from akslite_ps.aksedge.config.fields import DeploymentType, FieldSpec, setting
+from akslite_ps.aksedge.config.files import NEXT_ACTION, text_of
 from akslite_ps.aksedge.config.json_schema import schema_for_editors
 from akslite_ps.aksedge.config.machines import LinuxNode, Machine, WindowsNode
 from akslite_ps.aksedge.config.preview import carry_over
@@ -31,7 +32,6 @@ from akslite_ps.errors import ConfigError, ConfigIssue, SecretUnavailable, Usage
 from akslite_ps.secrets import REDACTED, SecretRef
 
 NodeType = Literal["Linux", "Windows", "LinuxAndWindows"]
-_NEXT_ACTION = "correct the values listed; each line says where and what is allowed"
 
 
 class DeploymentConfig(Section):
@@ -135,9 +135,7 @@ class DeploymentConfig(Section):
             ConfigError: With every fault found.
         """
         file = Path(path)
-        text, encoding = _text_of(file)
-        # Secrets are looked up again at send time as UTF-8; in another encoding they are held in memory instead.
-        refer_to = str(file.resolve()) if encoding in ("utf-8", "utf-8-sig") else None
+        text, refer_to = text_of(file)
         return cls._parse(text, source=str(file), file=refer_to)
 
     @classmethod
@@ -156,7 +154,7 @@ class DeploymentConfig(Section):
         if isinstance(config, bytes):
             text, _, issues = decode(config)
             if text is None:
-                raise ConfigError(issues, source=source, next_action=_NEXT_ACTION)
+                raise ConfigError(issues, source=source, next_action=NEXT_ACTION)
             config = text
         return cls._parse(config, source=source, file=None)
 
@@ -166,20 +164,20 @@ class DeploymentConfig(Section):
         if isinstance(config, str):
             data, issues = read_json(config)
             if issues:
-                raise ConfigError(issues, source=source, next_action=_NEXT_ACTION)
+                raise ConfigError(issues, source=source, next_action=NEXT_ACTION)
         if is_preview_layout(data):
             raise _preview(source)
         reader = Reader(cls, file=file)
         tree = reader.read(data)
         if tree is None:
-            raise ConfigError(reader.issues, source=source, next_action=_NEXT_ACTION)
+            raise ConfigError(reader.issues, source=source, next_action=NEXT_ACTION)
         issues = list(reader.issues)
         try:
             made = cls.model_validate(tree)
         except ValidationError as error:
             issues += value_issues(error, cls, already={issue.path for issue in issues})
         if issues:
-            raise ConfigError(issues, source=source, next_action=_NEXT_ACTION)
+            raise ConfigError(issues, source=source, next_action=NEXT_ACTION)
         made._source = source
         return made
 
@@ -199,19 +197,31 @@ class DeploymentConfig(Section):
             ConfigError: With every fault found.
         """
         file = Path(path)
-        text = _text_of(file)[0]
+        text, refer_to = text_of(file)
         data, issues = read_json(text)
         if issues:
-            raise ConfigError(issues, source=str(file), next_action=_NEXT_ACTION)
+            raise ConfigError(issues, source=str(file), next_action=NEXT_ACTION)
+        return cls.migrate_data(data, source=str(file), refer_to=refer_to, schema_version=schema_version)
+
+    @classmethod
+    def migrate_data(
+        cls, data: Any, *, source: str, refer_to: str | None = None, schema_version: str = LATEST_SCHEMA
+    ) -> tuple[Self, tuple[str, ...]]:
+        """The same of data that was read already; ``refer_to`` is the file that its secrets stand in, None to hold them.
+
+        Raises:
+            UsageError: ``schema_version`` is older than the data's.
+            ConfigError: With every fault found.
+        """
         if is_preview_layout(data):
             carried = carry_over(data, schema_version=schema_version)
             if carried.issues:
-                raise ConfigError(carried.issues, source=str(file), next_action=_NEXT_ACTION)
-            return cls._parse(carried.data, source=str(file), file=None), carried.notes
-        config = cls.load(file)
+                raise ConfigError(carried.issues, source=source, next_action=NEXT_ACTION)
+            return cls._parse(carried.data, source=source, file=None), carried.notes
+        config = cls._parse(data, source=source, file=refer_to)
         if compare(schema_version, config.schema_version) < 0:
             raise UsageError(
-                f"{file} has schema {config.schema_version}, newer than {schema_version}",
+                f"{source} has schema {config.schema_version}, newer than {schema_version}",
                 next_action="fields of a newer schema are not known to an older product; write a config for it anew",
             )
         if schema_version == config.schema_version:
@@ -275,7 +285,7 @@ class DeploymentConfig(Section):
             ConfigError: With every fault.
         """
         if issues := self.check(distribution=distribution, release=release):
-            raise ConfigError(issues, source=self._source, device=device, next_action=_NEXT_ACTION)
+            raise ConfigError(issues, source=self._source, device=device, next_action=NEXT_ACTION)
 
     # -- values -------------------------------------------------------------------------------------------
 
@@ -380,21 +390,6 @@ class DeploymentConfig(Section):
             UsageError: There is no such field.
         """
         return spec_for(cls, path)
-
-
-def _text_of(file: Path) -> tuple[str, str | None]:
-    """Text and encoding of a config file."""
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise UsageError(
-            f"the config file {file} cannot be read: {error.strerror or type(error).__name__}",
-            next_action="name an existing deployment config (JSON)",
-        ) from None
-    text, encoding, issues = decode(data)
-    if text is None:
-        raise ConfigError(issues, source=str(file), next_action=_NEXT_ACTION)
-    return text, encoding
 
 
 def _preview(source: str) -> ConfigError:

@@ -23,6 +23,7 @@ from akslite_ps.secrets import REDACTED, REDACTOR, SecretRef, redact
 DOCUMENT = "(document)"
 """Path of a fault that concerns the whole text."""
 
+NO_SUCH_FIELD = "there is no such field"
 _LARGEST = 1_000_000
 _LONGEST_SHOWN = 80
 _BOMS = (
@@ -106,6 +107,22 @@ def is_preview_layout(data: Any) -> bool:
     names = {str(name).casefold(): value for name, value in members.items()}
     schema = names.get("schemaversion")
     return bool(_PREVIEW_KEYS & names.keys()) or (isinstance(schema, str) and schema.strip() in ("1.0", "1.1"))
+
+
+def member_names(data: Any) -> set[str]:
+    """The names of an object's members, in one case; none of anything else."""
+    return {str(name).casefold() for name, _ in _members(data)} if _is_object(data) else set()
+
+
+def taken_out(data: Any, name: str) -> tuple[list[Any], Any]:
+    """The values of an object's members of a name, in whatever case, and the object without them."""
+    wanted, rest = [], _Members()
+    for member in _members(data):
+        if str(member[0]).casefold() == name.casefold():
+            wanted.append(member[1])
+        else:
+            rest.append(member)
+    return wanted, rest
 
 
 def as_plain(data: Any) -> Any:
@@ -217,7 +234,7 @@ class Reader:
         close = difflib.get_close_matches(name.casefold(), known, n=1, cutoff=0.6)
         names = ", ".join(place.name for place in known.values())
         allowed = f"{known[close[0]].name} (did you mean that?)" if close else f"one of {names}"
-        return ConfigIssue(f"{prefix}{safe_name(name)}", describe(value), allowed, "there is no such field")
+        return ConfigIssue(f"{prefix}{safe_name(name)}", describe(value), allowed, NO_SUCH_FIELD)
 
 
 def _is_list(value: Any) -> bool:
