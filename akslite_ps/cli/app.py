@@ -18,7 +18,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import akslite_ps
-from akslite_ps.cli import arc, config, device, diagnose, jea, operate, remove, runbook, runs, sandbox, update
+from akslite_ps.cli import arc, config, device, diagnose, host, jea, operate, remove, runbook, runs, sandbox, scale, update
 from akslite_ps.cli.exit_codes import FAILED, INTERRUPTED, OK, USAGE, for_error
 from akslite_ps.cli.output import drop, emit_json, say, show_error, write
 from akslite_ps.errors import AksLiteError, UsageError
@@ -32,17 +32,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(sandbox.app, name="sandbox")
+# In the order of a device's life: that is how --help shows them.
 app.add_typer(device.app, name="device")
 app.add_typer(config.app, name="config")
 operate.register(app)
+host.register(app)
 arc.register(app)
-remove.register(app)
 update.register(app)
+app.add_typer(scale.app, name="scale")
+remove.register(app)
 diagnose.register(app)
 app.add_typer(runs.app, name="runs")
 app.add_typer(runbook.app, name="runbook")
 app.add_typer(jea.app, name="jea")
+app.add_typer(sandbox.app, name="sandbox")
 
 
 def _version(wanted: bool) -> None:

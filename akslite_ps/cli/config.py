@@ -232,8 +232,17 @@ def with_overrides(config: DeploymentConfig, overrides: Sequence[str] | None) ->
         UsageError: A change is not PATH=VALUE.
         ConfigError: A changed field has faults.
     """
-    changes = {path: _value(value) for path, value in name_values(overrides or (), "--set").items()}
+    changes = override_values(overrides)
     return config.with_values(changes) if changes else config
+
+
+def override_values(overrides: Sequence[str] | None) -> dict[str, Any]:
+    """The ``--set`` changes by path, each value as JSON where it is any, else as text.
+
+    Raises:
+        UsageError: A change is not PATH=VALUE.
+    """
+    return {path: _value(value) for path, value in name_values(overrides or (), "--set").items()}
 
 
 def _one_of(choices: Mapping[str, _Choice], given: str, option: str) -> _Choice:

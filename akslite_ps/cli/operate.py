@@ -33,7 +33,9 @@ from akslite_ps.home import journal_file
 
 if TYPE_CHECKING:
     from akslite_ps.aksedge.config import DeploymentConfig
+    from akslite_ps.aksedge.releases import Distribution as KubernetesDistribution
     from akslite_ps.cluster import ClusterHealth
+    from akslite_ps.operations import MsiSource
     from akslite_ps.operations.controller import Ask
     from akslite_ps.operations.plan import Plan
     from akslite_ps.remoting import Device, Session
@@ -277,13 +279,10 @@ def _make_plan(
     remove_incomplete: bool,
     ask: Ask,
 ) -> Plan:
-    from akslite_ps.operations import MsiSource
     from akslite_ps.operations import deploy as deployment
 
-    if msi_sha256 is not None and msi is None:
-        raise UsageError("--msi-sha256 is given without --msi", next_action="name the installer that must have this hash")
     kind = checked_distribution(distribution)
-    source = MsiSource.of(msi, sha256=msi_sha256, distribution=kind) if msi is not None else None
+    source = msi_source(msi, msi_sha256, kind)
     return deployment.plan(
         device,
         desired,
@@ -298,6 +297,21 @@ def _make_plan(
 def _config_faults(the_plan: Plan) -> list[ConfigIssue]:
     faults = [f for f in the_plan.findings if f.severity == "error" and f.check.startswith(CONFIG_FAULT)]
     return [ConfigIssue(f.check.removeprefix(CONFIG_FAULT), f.read, f.needed, f.action) for f in faults]
+
+
+def msi_source(msi: str | None, msi_sha256: str | None, distribution: KubernetesDistribution | None) -> MsiSource | None:
+    """The installer of the options, None where none is named.
+
+    Raises:
+        UsageError: A checksum without an installer, or an installer that cannot be used.
+    """
+    from akslite_ps.operations import MsiSource
+
+    if msi is None:
+        if msi_sha256 is not None:
+            raise UsageError("--msi-sha256 is given without --msi", next_action="name the installer that must have this hash")
+        return None
+    return MsiSource.of(msi, sha256=msi_sha256, distribution=distribution)
 
 
 def _blocked_code(the_plan: Plan) -> int:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from akslite_ps.aksedge.host_facts import HostFacts
     from akslite_ps.remoting import Device
 
+OPERATION = "install"
 MSI = "install.msi"
 HOST_CHECK = "install.host-check"
 
@@ -39,7 +40,7 @@ def plan(device: Device, msi: MsiSource, *, open_session: OpenSession = open_ses
     """
     facts = read_facts(device, open_session=open_session, ask=ask)
     return Plan(
-        operation="install",
+        operation=OPERATION,
         device=device.name,
         created=dt.datetime.now(dt.UTC),
         findings=(*host_findings(facts), *product_findings(facts, distribution=msi.distribution, version=msi.version)),

@@ -19,7 +19,7 @@ from akslite_ps.operations.history import InFlight
 from akslite_ps.operations.record_rows import redacted, row_data, text_of
 from akslite_ps.operations.stages import STAGES, StageTracker
 from akslite_ps.operations.work import Sessions, Work
-from akslite_ps.remoting.faults import CONNECTED_TO_DIFFERENT_CLIENT, SESSION_ID_MISMATCH, fault_code
+from akslite_ps.remoting.faults import is_passing
 from akslite_ps.remoting.records import ErrorRecord, OutputRecord, ProgressRecord, Record
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def stop_in_flight(sessions: Sessions, in_flight: InFlight) -> bool:
     try:
         session = sessions.attach(in_flight.shell_id)
     except SessionLost as error:
-        if _held_by_another(error):
+        if is_passing(error):
             raise
         return False
     try:
@@ -67,11 +67,6 @@ def stop_in_flight(sessions: Sessions, in_flight: InFlight) -> bool:
 def _found_in(session: Session, in_flight: InFlight) -> Invocation | None:
     wanted = in_flight.command_id
     return next((found for found in session.running() if wanted is None or found.id.casefold() == wanted.casefold()), None)
-
-
-def _held_by_another(error: SessionLost) -> bool:
-    """By a client that died, until the device notices."""
-    return fault_code(error.__cause__ or error) in (CONNECTED_TO_DIFFERENT_CLIENT, SESSION_ID_MISMATCH)
 
 
 class Sender:
@@ -190,7 +185,7 @@ class Sender:
             try:
                 session = self._work.sessions.attach(in_flight.place or in_flight.shell_id, remember=self._remember)
             except SessionLost as error:
-                if _held_by_another(error):
+                if is_passing(error):
                     raise
                 raise EndMissed("its session is no longer there", error) from error
             invocation = _found_in(session, in_flight)

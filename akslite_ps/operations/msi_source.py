@@ -61,6 +61,20 @@ class MsiSource(BaseModel):
             raise ValueError("must be 64 hexadecimal digits")
         return value.lower() if value else None
 
+    @field_validator("install_dir", "vhdx_dir")
+    @classmethod
+    def _is_folder(cls, value: str | None) -> str | None:
+        if value is not None and (not PureWindowsPath(value).drive.endswith(":") or not PureWindowsPath(value).is_absolute()):
+            raise ValueError("must be a full path of a folder on a drive of the device, such as D:\\AksEdge")
+        return value
+
+    @field_validator("features")
+    @classmethod
+    def _are_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := [name for name in value if not name.isalnum()]:
+            raise ValueError(f"must be names of installer features, such as WindowsNodeFeature; {wrong[0]!r} is none")
+        return value
+
     @field_validator("source")
     @classmethod
     def _is_usable(cls, value: str) -> str:
@@ -73,16 +87,26 @@ class MsiSource(BaseModel):
         return cls(source=msi_link(distribution), distribution=distribution)
 
     @classmethod
-    def of(cls, source: str, *, sha256: str | None = None, distribution: Distribution | None = None) -> MsiSource:
+    def of(
+        cls,
+        source: str,
+        *,
+        sha256: str | None = None,
+        distribution: Distribution | None = None,
+        install_dir: str | None = None,
+        vhdx_dir: str | None = None,
+        features: tuple[str, ...] = (),
+    ) -> MsiSource:
         """An installer by its address; distribution and version are read from the file name where it tells them.
 
         Args:
             source: https address, share, or path on the device.
             sha256: Checksum it must have (hex).
             distribution: Needed where the name does not tell.
+            install_dir, vhdx_dir, features: As for the class.
 
         Raises:
-            UsageError: The source or the checksum is not usable, or the distribution is not known.
+            UsageError: The source, the checksum or a folder is not usable, or the distribution is not known.
         """
         attempted = "use the installer"
         try:
@@ -106,9 +130,17 @@ class MsiSource(BaseModel):
                 )
             distribution, version = name.distribution, name.product
         try:
-            return cls(source=source, distribution=distribution, version=version, sha256=sha256)
+            return cls(
+                source=source,
+                distribution=distribution,
+                version=version,
+                sha256=sha256,
+                install_dir=install_dir,
+                vhdx_dir=vhdx_dir,
+                features=features,
+            )
         except ValidationError as error:
-            raise UsageError(_reasons(error), attempted=attempted, next_action="correct the checksum") from None
+            raise UsageError(_reasons(error), attempted=attempted, next_action="correct what is named") from None
 
 
 def _check(source: str) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from akslite_ps.aksedge.host_facts import HostFacts
     from akslite_ps.remoting import Device
 
+OPERATION = "prepare"
 FEATURES = "prepare.features"
 REBOOT = "prepare.reboot"
 _BEGINS_WITHIN_S = 120.0
@@ -39,7 +40,7 @@ def plan(device: Device, *, open_session: OpenSession = open_session, ask: Ask |
     facts = read_facts(device, open_session=open_session, ask=ask)
     prepared = steps(facts)
     return Plan(
-        operation="prepare",
+        operation=OPERATION,
         device=device.name,
         created=dt.datetime.now(dt.UTC),
         findings=tuple(host_findings(facts, restart_planned=restarts(prepared))),

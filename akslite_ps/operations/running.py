@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from akslite_ps.errors import PlanOutdated, PreflightFailed, UsageError
 from akslite_ps.journal import DeviceLock, Journal, RowKind, RunSummary, owner_name
-from akslite_ps.operations import deploy
+from akslite_ps.operations import deploy, scale_join
 from akslite_ps.operations.controller import Ask, Controller
 from akslite_ps.operations.engine import CODE, Walk
 from akslite_ps.operations.events import Listener
@@ -25,6 +25,9 @@ from akslite_ps.secrets import REDACTOR
 
 if TYPE_CHECKING:
     from akslite_ps.remoting import Device
+
+_ACCEPTS_TERMS = frozenset({deploy.CREATE, scale_join.JOIN})
+"""Steps with which a device accepts the product's licence terms."""
 
 
 def apply(
@@ -233,7 +236,7 @@ def _check_approval(plan: Plan, device: Device, approved_hash: str, code: Mappin
             attempted=attempted,
             next_action="use references for secrets, and passwords that are no everyday words",
         )
-    if plan.eula_accepted_by is None and any(step.needed and step.id == deploy.CREATE for step in plan.steps):
+    if plan.eula_accepted_by is None and any(step.needed and step.id in _ACCEPTS_TERMS for step in plan.steps):
         raise deploy.eula_refusal(device.name)
 
 

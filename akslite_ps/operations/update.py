@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from akslite_ps.aksedge.versions import compare
 from akslite_ps.operations import verify
+from akslite_ps.operations.cluster_nodes import ClusterNode
 from akslite_ps.operations.controller import Ask, OpenSession, open_session
 from akslite_ps.operations.plan import Plan, Step
 from akslite_ps.operations.reading import reading
 from akslite_ps.operations.update_findings import Coming, Found, Part, findings, notes, read_device
-from akslite_ps.operations.update_phases import ACCEPT, CODE, CONTROL_PLANE, PRODUCT, WORKERS, NodeSystem, minor_of
+from akslite_ps.operations.update_phases import ACCEPT, CODE, CONTROL_PLANE, PRODUCT, WORKERS, minor_of
 
 if TYPE_CHECKING:
     from akslite_ps.remoting import Device
@@ -127,7 +128,7 @@ def _product_step(found: Found, coming: Coming) -> Step:
     )
 
 
-def _nodes_step(step_id: str, nodes: Sequence[NodeSystem], coming: Coming, **more: Any) -> Step:
+def _nodes_step(step_id: str, nodes: Sequence[ClusterNode], coming: Coming, **more: Any) -> Step:
     title, command = _PHASES[step_id]
     system = f"Kubernetes {coming.kubernetes}" if coming.kubernetes else "a newer system"
     return Step(
@@ -141,7 +142,7 @@ def _nodes_step(step_id: str, nodes: Sequence[NodeSystem], coming: Coming, **mor
     )
 
 
-def _is_first(found: Found, planes: Sequence[NodeSystem]) -> bool:
+def _is_first(found: Found, planes: Sequence[ClusterNode]) -> bool:
     """No other control plane is ahead of this machine's."""
     own = [node.kubernetes for node in planes if node.kubernetes]
     ahead = [node.kubernetes for node in found.others if node.control_plane and node.kubernetes]

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from akslite_ps.aksedge.releases import distribution_of, find_release, next_release
 from akslite_ps.aksedge.versions import compare, is_version, version_key
 from akslite_ps.errors import CmdletFailed
+from akslite_ps.operations.cluster_nodes import ClusterNode, names_on, read_nodes
 from akslite_ps.operations.plan import Finding
-from akslite_ps.operations.update_phases import NodeSystem, minor_of, read_nodes
+from akslite_ps.operations.update_phases import minor_of
 
 if TYPE_CHECKING:
     from akslite_ps.aksedge.host_facts import HostFacts
@@ -42,8 +43,8 @@ class Found:
     facts: HostFacts
     staged: StagedUpdate
     accepts_upgrade: bool
-    own: tuple[NodeSystem, ...] | None = ()
-    others: tuple[NodeSystem, ...] = ()
+    own: tuple[ClusterNode, ...] | None = ()
+    others: tuple[ClusterNode, ...] = ()
     trouble: str = ""
 
     @property
@@ -94,8 +95,7 @@ def read_device(session: Session) -> Found:
         nodes = read_nodes(session)
     except CmdletFailed as error:
         return Found(facts, staged, accepts, own=None, trouble=error.message)
-    computer = (facts.computer_name or "").casefold()
-    own = tuple(node for node in nodes if node.name in (f"{computer}-ledge", f"{computer}-wedge"))
+    own = tuple(node for node in nodes if node.name in names_on(facts.computer_name).values())
     if not own and len(nodes) == 1:
         own = tuple(nodes)
     return Found(facts, staged, accepts, own, tuple(node for node in nodes if node not in own))

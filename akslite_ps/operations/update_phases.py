@@ -8,76 +8,18 @@ that cannot be updated comes back with its former system by itself. Planned by `
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
 
 from akslite_ps.aksedge.versions import compare, is_version, version_key
-from akslite_ps.errors import CmdletFailed, SessionLost, Unreachable
+from akslite_ps.operations.cluster_nodes import ClusterNode, in_words, nodes_now
 from akslite_ps.operations.polling import wait_for
 from akslite_ps.operations.steps import Check, Done, StepCode, Verdict
 from akslite_ps.operations.work import Work
 from akslite_ps.outcome import Outcome
 
-if TYPE_CHECKING:
-    from akslite_ps.remoting import Session
-
 ACCEPT = "update.accept"
 PRODUCT = "update.product"
 CONTROL_PLANE = "update.control-plane"
 WORKERS = "update.workers"
-_CONTROL_PLANE_LABELS = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
-
-
-@dataclass(frozen=True, slots=True)
-class NodeSystem:
-    """What a node runs, as Kubernetes reports it.
-
-    Args:
-        name: The node's name.
-        control_plane: It is one of the control plane.
-        ready: Its Ready condition is True.
-        version: The kubelet's, e.g. ``v1.31.6+k3s1``.
-        image, kernel: Of the system.
-    """
-
-    name: str
-    control_plane: bool
-    ready: bool
-    version: str
-    image: str
-    kernel: str
-
-    @classmethod
-    def read(cls, node: Mapping[str, Any]) -> Self:
-        """Of a node as Kubernetes gives it."""
-        labels = node["metadata"].get("labels") or {}
-        status = node.get("status") or {}
-        info = status.get("nodeInfo") or {}
-        ready = any(item.get("type") == "Ready" and item.get("status") == "True" for item in status.get("conditions") or ())
-        system = (info.get(member, "") for member in ("kubeletVersion", "osImage", "kernelVersion"))
-        return cls(node["metadata"]["name"], any(label in labels for label in _CONTROL_PLANE_LABELS), ready, *system)
-
-    @property
-    def kubernetes(self) -> str | None:
-        """The version's numbers, e.g. ``1.31.6``; None where they cannot be read."""
-        numbers = self.version.removeprefix("v").partition("+")[0].partition("-")[0]
-        return numbers if is_version(numbers) else None
-
-    @property
-    def system(self) -> list[str]:
-        """All that differs where the node got another system, JSON-ready."""
-        return [self.version, self.image, self.kernel]
-
-
-def read_nodes(session: Session) -> list[NodeSystem]:
-    """All nodes of the device's cluster, read on the device.
-
-    Raises:
-        CmdletFailed: Its Kubernetes does not answer.
-    """
-    from akslite_ps.aksedge.ops import workload
-
-    return [NodeSystem.read(node) for node in workload(session, "Nodes").get("items") or ()]
 
 
 def minor_of(version: str) -> int:
@@ -148,7 +90,7 @@ class _Nodes(StepCode):
     """Restarts the nodes of one kind on this machine with their new system."""
 
     def check(self, work: Work) -> Check:
-        return self._judge(work, wait_for(work, lambda: _own(work), bool, _say))
+        return self._judge(work, wait_for(work, lambda: _own(work), bool, in_words))
 
     def act(self, work: Work) -> Done:
         if not work.sender.takes_up:
@@ -165,7 +107,7 @@ class _Nodes(StepCode):
             work,
             lambda: _own(work),
             lambda found: all(node.ready for node in found) and self._judge(work, found).verdict is Verdict.SO,
-            _say,
+            in_words,
         )
         check, late = self._judge(work, nodes), [node.name for node in nodes if not node.ready]
         if late or check.verdict is not Verdict.SO:
@@ -176,7 +118,7 @@ class _Nodes(StepCode):
             )
         return Done(done.outcome, check.detail, check.evidence)
 
-    def _judge(self, work: Work, nodes: Iterable[NodeSystem]) -> Check:
+    def _judge(self, work: Work, nodes: Iterable[ClusterNode]) -> Check:
         wanted, before = work.parameters.get("kubernetes"), work.parameters["before"]
         found = {node.name: node for node in nodes}
         evidence = {"nodes": {name: node.system for name, node in found.items()}}
@@ -208,28 +150,9 @@ class _Workers(_Nodes):
         AksEdge(work.sender).start_worker_node_update(timeout_s=work.step.max_run_s)
 
 
-def _own(work: Work) -> list[NodeSystem]:
-    """The nodes that the step is about.
-
-    Raises:
-        Unreachable: Kubernetes does not answer on the device now.
-    """
-    try:
-        return [node for node in read_nodes(work.session()) if node.name in work.parameters["before"]]
-    except CmdletFailed as error:
-        raise Unreachable(
-            f"Kubernetes does not answer on the device: {error.message}",
-            device=work.device.name,
-            attempted=work.step.title,
-            next_action="see on the device whether its node runs (Test-AksEdgeNode, Start-AksEdgeNode)",
-        ) from error
-    except (SessionLost, Unreachable):
-        work.sessions.drop()  # the next question opens a new one
-        raise
-
-
-def _say(nodes: Iterable[NodeSystem]) -> str:
-    return "; ".join(f"{node.name} {'Ready' if node.ready else 'NotReady'} {node.version}" for node in nodes)
+def _own(work: Work) -> list[ClusterNode]:
+    """The nodes that the step is about."""
+    return [node for node in nodes_now(work, work.session()) if node.name in work.parameters["before"]]
 
 
 CODE: Mapping[str, StepCode] = {ACCEPT: _Accept(), PRODUCT: _Product(), CONTROL_PLANE: _ControlPlane(), WORKERS: _Workers()}

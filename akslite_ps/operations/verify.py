@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from akslite_ps.operations.device_cluster import DeviceCluster
     from akslite_ps.remoting import Device
 
+OPERATION = "verify"
 DEPLOYMENT = "verify.deployment"
 NODES = "verify.nodes"
 PODS = "verify.pods"
@@ -42,7 +43,7 @@ def plan(device: Device, *, open_session: OpenSession = open_session, ask: Ask |
     facts = read_facts(device, open_session=open_session, ask=ask)
     exists = facts.deployment_exists
     return Plan(
-        operation="verify",
+        operation=OPERATION,
         device=device.name,
         created=dt.datetime.now(dt.UTC),
         findings=(

@@ -71,6 +71,17 @@ def fault_code(error: BaseException) -> int | None:
     return None
 
 
+def is_passing(error: AksLiteError) -> bool:
+    """Whether a lost session may still be on the device: the way to it broke, or another client holds it for the moment.
+
+    False where the device itself says that it is gone, and where nothing tells.
+    """
+    code = fault_code(error.__cause__ or error)
+    if code is not None:
+        return code in (CONNECTED_TO_DIFFERENT_CLIENT, SESSION_ID_MISMATCH, OPERATION_TIMED_OUT)
+    return any(isinstance(cause, requests.RequestException | OSError | WinRMTransportError) for cause in causes(error))
+
+
 def as_remoting_error(error: BaseException, device: Device, attempted: str, *, established: bool) -> AksLiteError:
     """The error of ours for an exception from below.
 
