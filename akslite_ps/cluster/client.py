@@ -7,10 +7,11 @@ exists in memory, and is removed at once.
 
 from __future__ import annotations
 
+import json
 import secrets
 import ssl
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -129,6 +130,55 @@ class Cluster(ClusterReading):
                 found = [pod_health(pod) for pod in self._pages(self._core.list_namespaced_pod, namespace=namespace)]
         return sorted(found, key=lambda pod: (pod.namespace, pod.name))
 
+    def get_json(self, path: str, **query: str) -> dict[str, Any]:
+        """Read one path of the API, such as ``/apis``; for kinds that this class does not know.
+
+        Raises:
+            AksLiteError: It is refused, or not there.
+        """
+        with self._asking(f"read {path}"):
+            return self._call("GET", path, query)
+
+    def apply_json(self, path: str, data: Mapping[str, Any], *, manager: str, force: bool = False) -> dict[str, Any]:
+        """Apply an object on the server side: made where it is missing, changed where it differs.
+
+        Args:
+            path: The object's path.
+            data: The object.
+            manager: In whose name the fields are owned.
+            force: Take over fields that others own.
+
+        Raises:
+            AksLiteError: It is refused; 409 where others own fields of it.
+        """
+        query = {"fieldManager": manager, "force": "true" if force else "false"}
+        with self._asking(f"apply {path}"):
+            return self._call("PATCH", path, query, data)
+
+    def _call(self, method: str, path: str, query: Mapping[str, str], data: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        from kubernetes.client.exceptions import ApiException
+
+        headers: dict[str, str | None] = {"Accept": "application/json"}
+        if data is not None:
+            headers["Content-Type"] = "application/apply-patch+yaml"  # which JSON is, too
+        request = self._client.param_serialize(
+            method,
+            path,
+            query_params=list(query.items()),
+            header_params=headers,
+            body=json.dumps(data) if data is not None else None,
+            auth_settings=["BearerToken"],
+        )
+        response = self._client.call_api(*request, _request_timeout=self._timeouts)
+        content: bytes = response.read() or b""  # type: ignore[no-untyped-call]
+        text = content.decode("utf-8", errors="replace")
+        if not 200 <= response.status <= 299:
+            raise ApiException.from_response(http_resp=response, body=text, data=None)
+        answer = json.loads(text)
+        if not isinstance(answer, dict):
+            raise ValueError("no object")
+        return answer
+
     @property
     def _core(self) -> CoreV1Api:
         from kubernetes.client import CoreV1Api
@@ -194,7 +244,7 @@ class Cluster(ClusterReading):
                 next_action="it may be starting: try again in a minute",
             )
         return AksLiteError(
-            f"the API server {self.server} answers {status} {reason}",
+            f"the API server {self.server} answers {status} {reason}" + _said(error.body),
             device=self.device,
             attempted=attempted,
             next_action="check that the address is the cluster's API server",
@@ -260,6 +310,15 @@ def _tls(context: KubeContext) -> ssl.SSLContext:
             next_action=_FETCH,
         ) from None
     return tls
+
+
+def _said(body: object) -> str:
+    """What a refused request's answer says in words."""
+    try:
+        message = json.loads(str(body)).get("message")
+    except (ValueError, AttributeError):
+        return ""
+    return f": {message}" if message else ""
 
 
 def _plain(reason: object) -> str:
