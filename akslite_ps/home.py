@@ -38,6 +38,11 @@ def records_dir() -> Path:
     return home() / "records"
 
 
+def backups_dir() -> Path:
+    """Manifests that were saved before a device was deployed anew, one folder each."""
+    return home() / "backups"
+
+
 def sandbox_dir() -> Path:
     """State of the simulated devices."""
     return home() / "sandbox"

@@ -18,7 +18,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import akslite_ps
-from akslite_ps.cli import arc, config, device, diagnose, host, jea, operate, remove, runbook, runs, sandbox, scale, update
+from akslite_ps.cli import arc, change, config, device, diagnose, host, jea, operate, remove, runbook, runs, sandbox, scale, update
 from akslite_ps.cli.exit_codes import FAILED, INTERRUPTED, OK, USAGE, for_error
 from akslite_ps.cli.output import drop, emit_json, say, show_error, write
 from akslite_ps.errors import AksLiteError, UsageError
@@ -39,6 +39,7 @@ operate.register(app)
 host.register(app)
 arc.register(app)
 update.register(app)
+change.register(app)
 app.add_typer(scale.app, name="scale")
 remove.register(app)
 diagnose.register(app)

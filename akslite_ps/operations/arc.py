@@ -130,25 +130,7 @@ def plan_connect(
     found = _read(device, open_session, ask)
     state = found.state
     done = state is not None and state.connected
-    steps = (
-        Step(
-            id=CONNECT,
-            title="Connect the cluster to Azure Arc",
-            command="Connect-AksEdgeArc",
-            change="" if done else f"creates {resource_of(config)}; installs the Arc agents in the cluster",
-            needed=not done,
-            typical_s=300,
-            max_run_s=1200,
-        ),
-        Step(
-            id=CONNECTED,
-            title="Wait until Azure shows it as connected",
-            command="Test-AksEdgeArcConnection",
-            typical_s=120,
-            max_run_s=CONNECTED_WITHIN_S,
-        ),
-        _scrub(SCRUB_CONNECTED, found.secret_files),
-    )
+    steps = connect_steps(config, needed=not done, secret_files=found.secret_files)
     return _plan("connect", device, data, (*_findings(found, config), _state_finding(found)), steps, found)
 
 
@@ -163,8 +145,41 @@ def plan_disconnect(
     return _plan("disconnect", device, data, (*_findings(found, config), _state_finding(found)), steps, found)
 
 
-def disconnect_steps(config: DeploymentConfig, *, needed: bool = True) -> tuple[Step, Step]:
-    """The steps that take a cluster out of Azure Arc, for :func:`plan_disconnect` and for removing the deployment."""
+def connect_steps(config: DeploymentConfig, *, needed: bool = True, secret_files: Sequence[str] | None = None) -> tuple[Step, ...]:
+    """The steps that bring a cluster into Azure Arc, for :func:`plan_connect` and for changing the deployment."""
+    return (
+        Step(
+            id=CONNECT,
+            title="Connect the cluster to Azure Arc",
+            command="Connect-AksEdgeArc",
+            change=f"creates {resource_of(config)}; installs the Arc agents in the cluster" if needed else "",
+            needed=needed,
+            typical_s=300,
+            max_run_s=1200,
+        ),
+        Step(
+            id=CONNECTED,
+            title="Wait until Azure shows it as connected",
+            command="Test-AksEdgeArcConnection",
+            typical_s=120,
+            max_run_s=CONNECTED_WITHIN_S,
+        ),
+        _scrub(SCRUB_CONNECTED, secret_files),
+    )
+
+
+def disconnect_steps(
+    config: DeploymentConfig, *, needed: bool = True, former: Mapping[str, Any] | None = None
+) -> tuple[Step, Step]:
+    """The steps that take a cluster out of Azure Arc, for :func:`plan_disconnect` and for removing or changing the deployment.
+
+    Args:
+        config: The plan's config.
+        needed: The cluster may be connected.
+        former: Values of the Arc section by path, where it is connected as something else than the config says.
+    """
+    parameters = {"former": dict(former)} if former else {}
+    config = config.with_values(former) if former else config
     return (
         Step(
             id=DISCONNECT,
@@ -175,6 +190,7 @@ def disconnect_steps(config: DeploymentConfig, *, needed: bool = True) -> tuple[
             disturbs=needed,
             typical_s=120,
             max_run_s=1200,
+            parameters=parameters,
         ),
         Step(
             id=DISCONNECTED,
@@ -410,7 +426,10 @@ def _until(work: Work, wanted: Callable[[ArcState], bool]) -> ArcState:
 
 def _config_json(work: Work) -> str:
     """The config for the device, its secret resolved now; never stored. Connecting accepts no licence terms."""
-    return work.config().to_json(resolve=True, eula_accepted=False, ask=work.ask)
+    config = work.config()
+    if former := work.parameters.get("former"):
+        config = config.with_values(former)
+    return config.to_json(resolve=True, eula_accepted=False, ask=work.ask)
 
 
 CODE: Mapping[str, StepCode] = {

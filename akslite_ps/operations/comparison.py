@@ -41,16 +41,23 @@ def differences_of(session: Session, config: DeploymentConfig) -> list[str]:
     """
     from akslite_ps.aksedge.calls import AksEdge
 
-    info = AksEdge(session).get_deployment_info()
     wanted = config.values()
-    found = {path: _at(info, place) for path, place in _SAME_IN_INFO.items() if path in wanted}
-    if _RANGE_SIZE in wanted:
-        found[_RANGE_SIZE] = _range_size(info)
     return [
         f"{path} is {value} on the device, {wanted[path]} in the config"
-        for path, value in found.items()
-        if value is not None and str(value).casefold() != str(wanted[path]).casefold()
+        for path, value in told_values(AksEdge(session).get_deployment_info()).items()
+        if path in wanted and str(value).casefold() != str(wanted[path]).casefold()
     ]
+
+
+def told_values(info: Mapping[str, Any]) -> dict[str, Any]:
+    """The config's fields that the product tells of a deployment, by path.
+
+    Args:
+        info: What Get-AksEdgeDeploymentInfo gave.
+    """
+    found = {path: _at(info, place) for path, place in _SAME_IN_INFO.items()}
+    found[_RANGE_SIZE] = _range_size(info)
+    return {path: value for path, value in found.items() if value is not None}
 
 
 def _at(info: Mapping[str, Any], place: tuple[str, ...]) -> Any:

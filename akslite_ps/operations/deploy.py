@@ -7,7 +7,7 @@ existing deployment is said in the plan and never done here.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -79,7 +79,7 @@ def plan(
     installed = distribution_of(facts.product_name or "")
     wanted = distribution or (msi.distribution if msi else None) or installed or distribution_for(config)
     source = msi or MsiSource.default(wanted)
-    existing = _Existing(
+    existing = Existing(
         exists=bool(facts.deployment_exists),
         incomplete=incomplete,
         removed=incomplete and remove_incomplete,
@@ -108,8 +108,8 @@ def plan(
 
 
 @dataclass(frozen=True, slots=True)
-class _Existing:
-    """What is on the device already.
+class Existing:
+    """What is on the device already; by default nothing.
 
     Args:
         exists: There are nodes of a deployment.
@@ -118,17 +118,17 @@ class _Existing:
         differences: In what a complete deployment differs from the config.
     """
 
-    exists: bool
-    incomplete: bool
-    removed: bool
-    differences: list[str]
+    exists: bool = False
+    incomplete: bool = False
+    removed: bool = False
+    differences: Sequence[str] = ()
 
     @property
     def stays(self) -> bool:
         return self.exists and not self.removed
 
 
-def steps(config: DeploymentConfig, existing: _Existing) -> tuple[Step, ...]:
+def steps(config: DeploymentConfig, existing: Existing) -> tuple[Step, ...]:
     """The steps that make the deployment itself."""
     missing = not existing.stays
     kinds = [("Linux", config.machine.linux_node), ("Windows", config.machine.windows_node)]
@@ -190,7 +190,7 @@ def eula_refusal(device: str) -> ConfirmationRequired:
     )
 
 
-def _notes(facts: HostFacts, existing: _Existing, source: MsiSource) -> Iterator[str]:
+def _notes(facts: HostFacts, existing: Existing, source: MsiSource) -> Iterator[str]:
     if facts.product_name is None:
         if source.version is None:
             yield f"{source.source} is a link to the newest installer: which version it brings is seen after the installation."
@@ -201,7 +201,7 @@ def _notes(facts: HostFacts, existing: _Existing, source: MsiSource) -> Iterator
         yield "Deploying accepts the licence terms of AKS Edge Essentials for this device."
 
 
-def _deployment_finding(existing: _Existing) -> Finding:
+def _deployment_finding(existing: Existing) -> Finding:
     if existing.incomplete:
         return Finding(
             check="deployment",

@@ -25,7 +25,7 @@ from akslite_ps.errors import (
     Unreachable,
 )
 from akslite_ps.journal import DeviceLock, JournalError, RowKind, json_ready
-from akslite_ps.operations import arc, deploy, install, prepare, remove, scale_join, scale_node, update, verify
+from akslite_ps.operations import arc, change, deploy, install, prepare, remove, scale_join, scale_node, update, verify
 from akslite_ps.operations.controller import Ask, Controller
 from akslite_ps.operations.events import Listener, RunEnded, RunStarted, StepEnded, StepStarted
 from akslite_ps.operations.history import History, InFlight
@@ -49,6 +49,7 @@ CODE: Mapping[str, StepCode] = {
     **arc.CODE,
     **remove.CODE,
     **update.CODE,
+    **change.CODE,
     **scale_node.CODE,
     **scale_join.CODE,
 }

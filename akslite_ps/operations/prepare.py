@@ -113,7 +113,9 @@ class _Features(StepCode):
         return Done(done.outcome, done.detail, check.evidence)
 
 
-class _Reboot(StepCode):
+class Reboot(StepCode):
+    """Restarts Windows where that is due, and waits until it is back."""
+
     def check(self, work: Work) -> Check:
         facts = work.facts()
         evidence = {"boot_time": facts.boot_time, "pending": list(facts.pending_reboot_reasons)}
@@ -151,4 +153,4 @@ class _Reboot(StepCode):
         return self.check(work)
 
 
-CODE: Mapping[str, StepCode] = {FEATURES: _Features(), REBOOT: _Reboot()}
+CODE: Mapping[str, StepCode] = {FEATURES: _Features(), REBOOT: Reboot()}

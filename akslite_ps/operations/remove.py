@@ -158,20 +158,23 @@ def _read(session: Session) -> _Found:
     return _Found(facts, True, state, told, windows is not None, tuple(sorted(nodes)), orphans)
 
 
-def _steps(found: _Found, *, product: bool) -> Iterator[Step]:
-    exists = bool(found.facts.deployment_exists)
-    if found.others and not found.orphans:
-        yield Step(
-            id=DRAIN,
-            title="Move the pods to the other machines",
-            command="Set-AksEdgeNodeToDrain",
-            change="moves the pods away; no new ones come",
-            disturbs=True,
-            typical_s=60,
-            max_run_s=DRAIN_WITHIN_S + 60,
-            parameters={"node_type": "LinuxAndWindows" if found.has_windows_node else "Linux"},
-        )
-    yield Step(
+def drain_step(node_type: str) -> Step:
+    """The step that moves the pods away from this machine's nodes."""
+    return Step(
+        id=DRAIN,
+        title="Move the pods away from the nodes",
+        command="Set-AksEdgeNodeToDrain",
+        change="moves the pods away; no new ones come",
+        disturbs=True,
+        typical_s=60,
+        max_run_s=DRAIN_WITHIN_S + 60,
+        parameters={"node_type": node_type},
+    )
+
+
+def deployment_step(*, exists: bool = True) -> Step:
+    """The step that removes the nodes and the deployment."""
+    return Step(
         id=DEPLOYMENT,
         title="Remove the nodes and the deployment",
         command="Remove-AksEdgeDeployment",
@@ -181,6 +184,12 @@ def _steps(found: _Found, *, product: bool) -> Iterator[Step]:
         typical_s=120,
         max_run_s=3600,
     )
+
+
+def _steps(found: _Found, *, product: bool) -> Iterator[Step]:
+    if found.others and not found.orphans:
+        yield drain_step("LinuxAndWindows" if found.has_windows_node else "Linux")
+    yield deployment_step(exists=bool(found.facts.deployment_exists))
     if product:
         installed = found.facts.product_name is not None
         yield Step(
