@@ -1,4 +1,7 @@
-"""Verifies a deployed device: the product's own test, then nodes and system pods as Kubernetes sees them. Only reads."""
+"""Verifies a deployed device: the product's own test, then nodes and system pods as Kubernetes sees them. Only reads.
+
+Deploying, updating and changing end with :func:`steps`; ``akslite verify`` looks at more (``operations.verify_checks``).
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Literal
 
 from akslite_ps.errors import AksLiteError, SessionLost, Unreachable
+from akslite_ps.operations import verify_checks
 from akslite_ps.operations.controller import Ask, OpenSession, open_session
 from akslite_ps.operations.plan import Finding, Plan, Step
 from akslite_ps.operations.polling import wait_for
@@ -56,12 +60,12 @@ def plan(device: Device, *, open_session: OpenSession = open_session, ask: Ask |
                 action="" if exists else f"deploy first: akslite deploy {device.name} --config FILE",
             ),
         ),
-        steps=steps(),
+        steps=(*steps(), *verify_checks.steps()),
     )
 
 
 def steps() -> tuple[Step, ...]:
-    """The steps that verify a device."""
+    """The steps that verify a deployment right after it was made or changed."""
     return (
         Step(
             id=DEPLOYMENT, title="Ask the product for its deployment", command="Test-AksEdgeDeployment", typical_s=10, max_run_s=300
@@ -165,6 +169,4 @@ def _not_ready(work: Work, why: str) -> AksLiteError:
     )
 
 
-CODE: Mapping[str, StepCode] = {DEPLOYMENT: _Deployment(), NODES: _Nodes(), PODS: _Pods()}
-
-__all__ = ["CODE", "DEPLOYMENT", "NODES", "PODS", "READY_WITHIN_S", "open_cluster", "plan", "steps", "wait_for"]
+CODE: Mapping[str, StepCode] = {DEPLOYMENT: _Deployment(), NODES: _Nodes(), PODS: _Pods(), **verify_checks.CODE}
