@@ -17,12 +17,13 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
 
-from akslite_ps.aksedge.calls import NodeType, explained, with_role
+from akslite_ps.aksedge.calls import NodeType
 from akslite_ps.aksedge.catalog import load_ops_catalog
 from akslite_ps.aksedge.host_facts import HostFacts, as_utc
 from akslite_ps.aksedge.installer import ExitCode, classify_exit_code
+from akslite_ps.aksedge.ops_answers import one_object, send, unusable
 from akslite_ps.aksedge.releases import parse_msi_name
-from akslite_ps.aksedge.session_port import Answer, DeviceSession, OnRecord, ScriptSession
+from akslite_ps.aksedge.session_port import DeviceSession, OnRecord, ScriptSession
 from akslite_ps.errors import CmdletFailed, NotPermitted, UsageError
 from akslite_ps.outcome import Outcome
 from akslite_ps.secrets import REDACTOR
@@ -241,7 +242,10 @@ def host_facts(session: DeviceSession, *, timeout_s: float = FACTS_LIMIT_S) -> H
     Raises:
         CmdletFailed: The device gave no facts.
     """
-    return HostFacts.read(_object(session, _call(session, "Get-AksLiteFacts", timeout_s), "Get-AksLiteFacts"))
+    facts = HostFacts.read(one_object(session, send(session, "Get-AksLiteFacts", timeout_s), "Get-AksLiteFacts"))
+    if facts.computer_name is None:  # every Windows tells that, so it is an object of something else
+        raise unusable(session, "Get-AksLiteFacts", "the facts of a host")
+    return facts
 
 
 def boot_time(session: DeviceSession, *, timeout_s: float = FACTS_LIMIT_S) -> dt.datetime:
@@ -250,7 +254,7 @@ def boot_time(session: DeviceSession, *, timeout_s: float = FACTS_LIMIT_S) -> dt
     Raises:
         CmdletFailed: The device gave no time.
     """
-    answer = _call(session, "Get-AksLiteBootTime", timeout_s)
+    answer = send(session, "Get-AksLiteBootTime", timeout_s)
     return _moment(session, answer.output[-1] if answer.output else None, "Get-AksLiteBootTime")
 
 
@@ -263,7 +267,7 @@ def enable_host_features(
         CmdletFailed: A feature could not be switched on.
     """
     name = "Enable-AksLiteHostFeatures"
-    found = _object(session, _call(session, name, timeout_s, on_record), name)
+    found = one_object(session, send(session, name, timeout_s, on_record), name)
     return HostFeatureChange(_texts(found.get("Changed")), bool(found.get("RebootRequired")))
 
 
@@ -297,10 +301,10 @@ def install_msi(
     name = "Install-AksLiteMsi"
     wanted = {"Source": source, "Sha256": sha256, "InstallDir": install_dir, "VhdxDir": vhdx_dir, "Features": list(features)}
     given = {parameter: value for parameter, value in wanted.items() if value}
-    found = _object(session, _call(session, name, timeout_s, on_record, **given), name)
+    found = one_object(session, send(session, name, timeout_s, on_record, **given), name)
     code = found.get("ExitCode")
     if not isinstance(code, int):
-        raise _unusable(session, name, "an exit code")
+        raise unusable(session, name, "an exit code")
     return MsiResult(
         code, _text(found.get("Product")), _text(found.get("Version")), _text(found.get("LogPath")), _text(found.get("Sha256"))
     )
@@ -318,10 +322,10 @@ def uninstall_product(
         CmdletFailed: The product is not installed.
     """
     name = "Uninstall-AksLiteProduct"
-    found = _object(session, _call(session, name, timeout_s, on_record), name)
+    found = one_object(session, send(session, name, timeout_s, on_record), name)
     code = found.get("ExitCode")
     if not isinstance(code, int):
-        raise _unusable(session, name, "an exit code")
+        raise unusable(session, name, "an exit code")
     return MsiResult(code, log_path=_text(found.get("LogPath")))
 
 
@@ -335,7 +339,7 @@ def leftovers(session: DeviceSession, *, vhdx_dir: str | None = None, timeout_s:
     """
     name = "Get-AksLiteLeftover"
     given: dict[str, Any] = {"VhdxDir": vhdx_dir} if vhdx_dir else {}
-    found = _object(session, _call(session, name, timeout_s, **given), name)
+    found = one_object(session, send(session, name, timeout_s, **given), name)
     members = ("NodeDisks", "Switches", "Networks", "PortProxies", "RegistryKeys", "Folders")
     return Leftovers(*(None if found.get(member) is None else _texts(found.get(member)) for member in members))
 
@@ -343,7 +347,7 @@ def leftovers(session: DeviceSession, *, vhdx_dir: str | None = None, timeout_s:
 def staged_update(session: DeviceSession, *, timeout_s: float = FACTS_LIMIT_S) -> StagedUpdate:
     """What waits on the device of an update of the product. Changes nothing."""
     name = "Get-AksLiteStagedUpdate"
-    found = _object(session, _call(session, name, timeout_s), name)
+    found = one_object(session, send(session, name, timeout_s), name)
     files = None if found.get("Files") is None else _texts(found.get("Files"))
     product, kubernetes = _staged_versions(_text(found.get("Manifest")), files or ())
     size, newest = found.get("Bytes"), found.get("NewestAt")
@@ -376,7 +380,7 @@ def _staged_versions(manifest: str | None, files: Sequence[str]) -> tuple[str | 
 def internet(session: DeviceSession, *, timeout_s: float = FACTS_LIMIT_S) -> InternetReach:
     """Ask which of the addresses that Azure Arc needs answer to the device."""
     name = "Test-AksLiteInternet"
-    found = _object(session, _call(session, name, timeout_s), name)
+    found = one_object(session, send(session, name, timeout_s), name)
     return InternetReach(_texts(found.get("Reached")), _texts(found.get("Missed")))
 
 
@@ -390,7 +394,7 @@ def config_secrets(session: DeviceSession, *, clear: bool = False, timeout_s: fl
     """
     name = "Clear-AksLiteConfigSecret"
     given: dict[str, Any] = {} if clear else {"ListOnly": True}
-    found = _object(session, _call(session, name, timeout_s, **given), name)
+    found = one_object(session, send(session, name, timeout_s, **given), name)
     return ConfigSecrets(_texts(found.get("Files")), _texts(found.get("Failed")))
 
 
@@ -402,7 +406,7 @@ def product_events(session: DeviceSession, *, newest: int = 100, timeout_s: floa
         newest: How many, 1 to 1000.
         timeout_s: Time limit in seconds.
     """
-    answer = _call(session, "Get-AksLiteEvent", timeout_s, Newest=newest)
+    answer = send(session, "Get-AksLiteEvent", timeout_s, Newest=newest)
     return tuple(_event(value) for value in answer.output if isinstance(value, Mapping))
 
 
@@ -418,7 +422,7 @@ def request_reboot(session: DeviceSession, *, reason: str, delay_s: int = 5, tim
         CmdletFailed: Windows refused.
     """
     name = "Request-AksLiteReboot"
-    found = _object(session, _call(session, name, timeout_s, DelaySeconds=delay_s, Reason=reason), name)
+    found = one_object(session, send(session, name, timeout_s, DelaySeconds=delay_s, Reason=reason), name)
     return RebootRequest(_moment(session, found.get("BootTime"), name), _moment(session, found.get("DueAt"), name))
 
 
@@ -429,12 +433,12 @@ def kube_config(session: DeviceSession, *, node_type: NodeType = "Linux", timeou
         CmdletFailed: There is no deployment, or the product gave no kubeconfig.
     """
     name = "Get-AksLiteKubeConfig"
-    answer = _call(session, name, timeout_s, NodeType=node_type)
+    answer = send(session, name, timeout_s, NodeType=node_type)
     text = "\n".join(str(part) for part in answer.output if part is not None)
     for secret in _KUBE_SECRETS.findall(text):
         REDACTOR.add(secret)
     if "clusters:" not in text:
-        raise _unusable(session, name, "a kubeconfig")
+        raise unusable(session, name, "a kubeconfig")
     return text
 
 
@@ -457,31 +461,14 @@ def workload(
     """
     name = "Get-AksLiteWorkload"
     given: dict[str, Any] = {"Kind": kind, **({"Namespace": namespace} if namespace else {})}
-    answer = _call(session, name, timeout_s, **given)
+    answer = send(session, name, timeout_s, **given)
     try:
         found = json.loads("\n".join(str(part) for part in answer.output if part is not None))
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise _unusable(session, name, "Kubernetes objects")
+        raise unusable(session, name, "Kubernetes objects")
     return found
-
-
-def _call(session: DeviceSession, name: str, timeout_s: float, on_record: OnRecord | None = None, **parameters: Any) -> Answer:
-    try:
-        return session.invoke(name, timeout_s=timeout_s, on_record=on_record, **parameters)
-    except CmdletFailed as error:
-        raise explained(error) from error
-    except NotPermitted as error:
-        raise with_role(error, name) from error
-
-
-def _object(session: DeviceSession, answer: Answer, name: str) -> Mapping[str, Any]:
-    found = [value for value in answer.output if isinstance(value, Mapping)]
-    if not found:
-        raise _unusable(session, name, "an object")
-    # PowerShell's objects ignore case, and so do the mappings that stand for them.
-    return found[-1]
 
 
 def _event(value: Mapping[str, Any]) -> ProductEvent:
@@ -503,18 +490,8 @@ def _moment(session: DeviceSession, value: Any, name: str) -> dt.datetime:
         except ValueError:
             value = None
     if not isinstance(value, dt.datetime):
-        raise _unusable(session, name, "a time")
+        raise unusable(session, name, "a time")
     return as_utc(value)
-
-
-def _unusable(session: DeviceSession, name: str, wanted: str) -> CmdletFailed:
-    return CmdletFailed(
-        f"the device answered without {wanted}",
-        command=name,
-        device=session.device.name,
-        error_id="AnswerIsUnusable",
-        next_action="check that the device's module AksLiteOps is of the same version as akslite-ps",
-    )
 
 
 def _command_name(value: Any) -> str:

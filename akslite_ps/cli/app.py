@@ -18,7 +18,23 @@ from typing import Annotated, NoReturn
 import typer
 
 import akslite_ps
-from akslite_ps.cli import arc, change, config, device, diagnose, host, jea, operate, remove, runbook, runs, sandbox, scale, update
+from akslite_ps.cli import (
+    arc,
+    change,
+    config,
+    device,
+    diagnose,
+    expose,
+    host,
+    jea,
+    operate,
+    remove,
+    runbook,
+    runs,
+    sandbox,
+    scale,
+    update,
+)
 from akslite_ps.cli.exit_codes import FAILED, INTERRUPTED, OK, USAGE, for_error
 from akslite_ps.cli.output import drop, emit_json, say, show_error, write
 from akslite_ps.errors import AksLiteError, UsageError
@@ -41,6 +57,7 @@ arc.register(app)
 update.register(app)
 change.register(app)
 app.add_typer(scale.app, name="scale")
+app.add_typer(expose.app, name="expose")
 remove.register(app)
 diagnose.register(app)
 app.add_typer(runs.app, name="runs")

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from akslite_ps.cli.device import known_name
 from akslite_ps.cli.device import load as load_device
+from akslite_ps.cli.exit_codes import FAILED, OK
 from akslite_ps.cli.output import Json, emit, facts, say, table
+from akslite_ps.errors import UsageError
 from akslite_ps.home import journal_file
+
+if TYPE_CHECKING:
+    from akslite_ps.journal import ChainReport
 
 app = typer.Typer(help="What was done: the journal of runs.", no_args_is_help=True)
 
@@ -94,6 +101,83 @@ def abandon_command(
         as_json=as_json,
         show=lambda: say(f"run {summary.run_id} is given up; {left}; see: akslite status {summary.device}"),
     )
+
+
+@app.command("export")
+def export_command(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its first characters.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write, JSON; must not be there yet.")],
+    as_json: Json = False,
+) -> None:
+    """Write one run into a file that stands alone: plan, rows, what the device said. It holds no secret."""
+    from akslite_ps.journal import Journal, write_export
+    from akslite_ps.operations.evidence import verify_runs
+
+    with Journal.open(journal_file()) as journal:
+        summary = journal.find_run(run)
+        rows = journal.rows(summary.run_id)
+        write_export(file, summary, rows, now=dt.datetime.now(dt.UTC))
+        report = verify_runs(journal, summary.run_id)
+
+    def show() -> None:
+        say(f"run {summary.run_id}: {len(rows)} rows written to {file}")
+        say(f"it is checked anywhere with: akslite runs verify {file}", style="dim")
+        _tell_faults(report)
+
+    data = {**summary.as_data(), "file": str(file), "rows": len(rows), "intact": report.ok, "faults": list(report.faults)}
+    emit(data, as_json=as_json, show=show)
+    raise typer.Exit(OK if report.ok else FAILED)
+
+
+@app.command("verify")
+def verify_command(
+    what: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN|FILE]", help="A run, or a file that `akslite runs export` wrote. Default: all runs."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check that nothing was changed, removed or inserted since: rows, large data, approved plans. Exit code 4 where it was."""
+    from akslite_ps.journal import Journal, read_export
+    from akslite_ps.operations.evidence import verify_export, verify_runs
+
+    last_hash: str | None = None
+    if what is not None and _names_file(what):
+        exported = read_export(Path(what))
+        name, report = f"run {exported.summary.run_id} in {what}", verify_export(exported)
+        last_hash = exported.rows[-1].hash if exported.rows else None
+    elif not journal_file().exists():
+        raise UsageError(f"there is no journal {journal_file()}", attempted="verify runs", next_action="run an operation first")
+    else:
+        with Journal.open(journal_file()) as journal:
+            run_id = journal.find_run(what).run_id if what is not None else None
+            name, report = f"run {run_id}" if run_id else f"the journal {journal_file()}", verify_runs(journal, run_id)
+
+    def show() -> None:
+        facts(
+            {
+                "checked": name,
+                "runs": report.runs,
+                "rows": report.rows,
+                "result": "intact" if report.ok else "NOT as it was journaled",
+                "hash of the last row": last_hash or "",
+            }
+        )
+        _tell_faults(report)
+
+    data = {"verified": name, "intact": report.ok, "runs": report.runs, "rows": report.rows, "faults": list(report.faults)}
+    emit({**data, "last_hash": last_hash}, as_json=as_json, show=show)
+    raise typer.Exit(OK if report.ok else FAILED)
+
+
+def _names_file(what: str) -> bool:
+    """Whether a word is the name of a file rather than a run's id."""
+    return Path(what).is_file() or what.endswith(".json") or Path(what).name != what
+
+
+def _tell_faults(report: ChainReport) -> None:
+    for number, fault in enumerate(report.faults):
+        say(f"{'first' if not number else 'then'}: {fault}", style="red")
 
 
 def _time(value: object) -> str:

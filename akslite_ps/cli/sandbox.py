@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 
 from akslite_ps.cli.output import Json, emit, facts, name_values, say, table
 from akslite_ps.cli.sandbox_azure import app as azure
-from akslite_ps.cli.sandbox_logon import certificate, join
+from akslite_ps.cli.sandbox_logon import certificate, join, password
 from akslite_ps.errors import UsageError
 from akslite_ps.home import sandbox_dir
 from akslite_ps.secrets import SecretRef
@@ -31,6 +32,7 @@ class Engine(StrEnum):
 
 
 SANDBOX_LABEL = "sandbox"
+_NAMES_SHOWN = 5
 SimulatedName = Annotated[str, typer.Argument(metavar="DEVICE", help="Name of a simulated device.")]
 
 
@@ -51,14 +53,29 @@ def up(
             "full language and with your rights on this machine's files and programs."
         ),
     ] = Engine.EMBEDDED,
+    listen: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Let new devices listen on this address of this machine, so that others reach them."),
+    ] = None,
+    confirm_exposure: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="The address of --listen once more: you know who reaches it, and what that means."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Start the simulated devices (once; more are added) and put them into the inventory."""
+    """Start the simulated devices (once; more are added) and put them into the inventory.
+
+    They listen on loopback addresses, where only this machine reaches them, unless --listen names another address and it is
+    confirmed: typed once more, or given with --confirm-exposure.
+    """
     from akslite_ps import sandbox
     from akslite_ps.fleet import Inventory
 
+    if confirm_exposure is not None and listen is None:
+        raise UsageError("--confirm-exposure is given without --listen", next_action="leave it out: nothing is exposed")
     inventory = Inventory.load()
     _refuse_names_of_real_devices(inventory, prefix)
+    confirmed = None if listen is None else confirmed_at_the_terminal(listen, confirm_exposure, as_json=as_json)
     status = sandbox.up(
         sandbox_dir(),
         devices=devices,
@@ -67,10 +84,13 @@ def up(
         address_base=address_base,
         free_ports=free_ports,
         engine="pwsh" if engine is Engine.PWSH else "embedded",
+        listen=listen,
+        confirmed_exposure=confirmed,
     )
     inventory.add(*(as_inventory_device(d) for d in status.devices), replace=True)
     _show(status, as_json=as_json)
     if not as_json and status.devices:
+        _warn_of_exposure(status)
         first = status.devices[0].name
         say(f"the devices are in the inventory; try: akslite device test {first}   or: akslite status {first}")
 
@@ -80,7 +100,10 @@ def status_command(as_json: Json = False) -> None:
     """Show the simulated devices and what state they are in."""
     from akslite_ps import sandbox
 
-    _show(sandbox.status(sandbox_dir()), as_json=as_json)
+    status = sandbox.status(sandbox_dir())
+    _show(status, as_json=as_json)
+    if not as_json and status.running:
+        _warn_of_exposure(status)
 
 
 @app.command("down")
@@ -126,6 +149,7 @@ def stage_update(
 
 
 app.command("certificate")(certificate)
+app.command("password")(password)
 app.command("join")(join)
 app.add_typer(azure, name="azure")
 faults = typer.Typer(help="Faults of simulated devices, by name.", no_args_is_help=True)
@@ -220,6 +244,26 @@ def _show_kinds() -> None:
     say(f"operations: {', '.join(OPERATIONS)}")
 
 
+def confirmed_at_the_terminal(listen: str, given: str | None, *, as_json: bool) -> str | None:
+    """The second word on an address that others reach: the option's, or that of the person at the terminal."""
+    if given is not None or as_json or not sys.stdin.isatty():
+        return given
+    from akslite_ps.sandbox import EXPOSURE_MEANING
+
+    say(f"warning: {EXPOSURE_MEANING.format(address=listen)}")
+    typed: str = typer.prompt("if that is meant, type the address once more", err=True)
+    return typed.strip()
+
+
+def _warn_of_exposure(status: SandboxStatus) -> None:
+    from akslite_ps.sandbox import EXPOSURE_MEANING
+
+    for address in sorted({d.address for d in status.devices if d.exposed}):
+        names = [d.name for d in status.devices if d.address == address]
+        shown = ", ".join(names if len(names) <= _NAMES_SHOWN else [*names[:_NAMES_SHOWN], f"and {len(names) - _NAMES_SHOWN} more"])
+        say(f"warning: {shown}: {EXPOSURE_MEANING.format(address=address)}")
+
+
 def _refuse_names_of_real_devices(inventory: Inventory, prefix: str) -> None:
     taken = re.compile(re.escape(prefix) + r"-\d+", re.IGNORECASE)
     real = [device.name for device in inventory.list() if taken.fullmatch(device.name) and not _is_simulated(device)]
@@ -293,6 +337,7 @@ def _as_data(status: SandboxStatus) -> dict[str, Any]:
                 "name": d.name,
                 "computer_name": d.computer_name,
                 "address": d.address,
+                "exposed": d.exposed,
                 "http_port": d.http_port,
                 "https_port": d.https_port,
                 "kubernetes_port": d.kubernetes_port,

@@ -1,4 +1,4 @@
-"""``akslite sandbox certificate`` and ``akslite sandbox join``: other ways to log on to simulated devices than a password."""
+"""``akslite sandbox password``, ``certificate`` and ``join``: ways to log on to simulated devices besides the inventory's own."""
 
 from __future__ import annotations
 
@@ -43,6 +43,24 @@ def certificate(
         }
         written = " ".join(f"{option} {value}" for option, value in options.items())
         say(f"put it into the inventory: akslite device add {name} --replace --https --auth certificate {written}")
+
+    emit(data, as_json=as_json, show=show)
+
+
+def password(
+    name: _Name,
+    user: Annotated[str | None, typer.Option(help="A local user of the device; default: the administrator.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Tell where the password of a local account lies, e.g. of the one for a restricted endpoint; made when there is none."""
+    from akslite_ps import sandbox
+
+    known = sandbox.local_password(sandbox_dir(), name, user)
+    data = {"device": name, "user": known.user, "password": f"file:{known.file}"}
+
+    def show() -> None:
+        facts(data)
+        say(f"as an endpoint: akslite device add ... --username '{known.user}' --password {data['password']}")
 
     emit(data, as_json=as_json, show=show)
 

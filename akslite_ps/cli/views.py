@@ -78,8 +78,17 @@ def run(done: Run) -> None:
             say(f"{result.step_id}: {result.error.get('cause') or result.error.get('message')}\n  next: {action}", style="yellow")
     say(f"run {done.run_id} on {done.plan.device}: {done.outcome.value}; journal {journal_file()}")
     if not done.finished:
-        when = "when that is mended" if done.ended else "to go on"
-        say(f"{when}: akslite resume {done.run_id}   (or the same command again)", style="cyan")
+        say(how_to_go_on(done), style="cyan")
+
+
+def how_to_go_on(done: Run) -> str:
+    """The next command for a run that is not finished.
+
+    The same command again makes a new plan where the run has ended: an update whose second phase failed finds nothing staged then.
+    """
+    if done.ended:
+        return f"when that is mended: akslite resume {done.run_id}"
+    return f"to go on: akslite resume {done.run_id}   (or the same command again)"
 
 
 def status(found: DeviceStatus) -> None:

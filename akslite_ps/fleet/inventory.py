@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,16 @@ from typing import Any
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from akslite_ps.aksedge.exposure import Exposure
 from akslite_ps.errors import UsageError
 from akslite_ps.home import inventory_file
 from akslite_ps.remoting.endpoint import Device
 from akslite_ps.whole_file import write_whole
 
-INVENTORY_SCHEMA = 1
+INVENTORY_SCHEMA = 2
+_WITHOUT_EXPOSURES = 1
+"""Written where no device has any, so that an older akslite reads the file."""
+
 _LOCK_WAIT_S = 10.0
 
 
@@ -30,6 +34,7 @@ class _File(BaseModel):
 
     schema_version: int = INVENTORY_SCHEMA
     devices: list[Device] = []
+    exposed: dict[str, list[Exposure]] = {}
 
 
 class Inventory:
@@ -38,11 +43,13 @@ class Inventory:
     Args:
         path: The file; it need not exist yet.
         devices: Its content as loaded.
+        exposed: Ports that lead into the devices' clusters, by device.
     """
 
-    def __init__(self, path: Path, devices: Sequence[Device] = ()) -> None:
+    def __init__(self, path: Path, devices: Sequence[Device] = (), exposed: Mapping[str, Sequence[Exposure]] | None = None) -> None:
         self.path = path
         self._devices = {device.name.casefold(): device for device in devices}
+        self._exposed = {name.casefold(): tuple(items) for name, items in (exposed or {}).items()}
 
     @classmethod
     def load(cls, path: Path | None = None) -> Inventory:
@@ -82,7 +89,7 @@ class Inventory:
                 f"the inventory {path} has faults:{validation_lines(error)}",
                 next_action="mend the file or move it away and add the devices again",
             ) from None
-        return cls(path, content.devices)
+        return cls(path, content.devices, content.exposed)
 
     def __len__(self) -> int:
         return len(self._devices)
@@ -143,6 +150,41 @@ class Inventory:
                 self.get(name)
             for name in names:
                 del self._devices[name.casefold()]
+                self._exposed.pop(name.casefold(), None)
+
+    def exposed(self, name: str) -> tuple[Exposure, ...]:
+        """The ports that are declared for a device, by port.
+
+        Raises:
+            UsageError: There is no such device.
+        """
+        return self._exposed.get(self.get(name).name.casefold(), ())
+
+    def expose(self, name: str, *wanted: Exposure) -> None:
+        """Declare ports for a device and write the file; one that listens at the same place is replaced.
+
+        Raises:
+            UsageError: There is no such device.
+        """
+        with self._changing():
+            key = self.get(name).name.casefold()
+            found = {(item.listen, item.port): item for item in (*self._exposed.get(key, ()), *wanted)}
+            self._exposed[key] = tuple(sorted(found.values(), key=lambda item: (item.port, item.listen)))
+
+    def unexpose(self, name: str, port: int, listen: str) -> None:
+        """Take a port's declaration out and write the file.
+
+        Raises:
+            UsageError: There is no such device, or no such port is declared.
+        """
+        with self._changing():
+            key = self.get(name).name.casefold()
+            kept = tuple(item for item in self._exposed.get(key, ()) if (item.listen, item.port) != (listen, port))
+            if len(kept) == len(self._exposed.get(key, ())):
+                raise UsageError(
+                    f"no port {port} on {listen} is declared for {name}", next_action=f"see: akslite expose list {name}"
+                )
+            self._exposed[key] = kept
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
@@ -150,7 +192,8 @@ class Inventory:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(lock, timeout=_LOCK_WAIT_S):
-                self._devices = Inventory.load(self.path)._devices
+                now = Inventory.load(self.path)
+                self._devices, self._exposed = now._devices, now._exposed
                 yield
                 self._write()
         except Timeout:
@@ -165,7 +208,11 @@ class Inventory:
             ) from None
 
     def _write(self) -> None:
-        content = _File(devices=list(self.list())).model_dump(mode="json")
+        exposed = {self._devices[key].name: list(items) for key, items in self._exposed.items() if items and key in self._devices}
+        version = INVENTORY_SCHEMA if exposed else _WITHOUT_EXPOSURES
+        content = _File(schema_version=version, devices=list(self.list()), exposed=exposed).model_dump(mode="json")
+        if not exposed:
+            del content["exposed"]
         write_whole(self.path, json.dumps(content, indent=2) + "\n")
 
 

@@ -1,5 +1,6 @@
 """What was intended, sent and answered: append-only, hash-chained, resumable; and who works on a device now."""
 
+from akslite_ps.journal.export import ExportedRun, read_export, write_export
 from akslite_ps.journal.journal import Journal
 from akslite_ps.journal.lock import DeviceLock, DeviceLocks, LockInfo, owner_name
 from akslite_ps.journal.rows import ChainReport, Row, RowKind, RunSummary, json_ready
@@ -9,6 +10,7 @@ __all__ = [
     "ChainReport",
     "DeviceLock",
     "DeviceLocks",
+    "ExportedRun",
     "Journal",
     "JournalError",
     "LockInfo",
@@ -17,4 +19,6 @@ __all__ = [
     "RunSummary",
     "json_ready",
     "owner_name",
+    "read_export",
+    "write_export",
 ]

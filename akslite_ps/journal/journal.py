@@ -21,11 +21,11 @@ from akslite_ps.errors import UsageError
 from akslite_ps.home import journal_file
 from akslite_ps.journal.chain import verify_chain
 from akslite_ps.journal.lock import DeviceLock, DeviceLocks, LockInfo, owner_name
-from akslite_ps.journal.rows import ChainReport, Row, RowKind, RunSummary, json_text
+from akslite_ps.journal.rows import ChainReport, Row, RowKind, RunSummary, content_hash, json_text
 from akslite_ps.journal.store import JournalError, connect, unpack
 from akslite_ps.journal.writer import Entry, GroupWriter, NewRun
 
-LARGEST_RECORD = 32 * 1024
+LARGEST_RECORD = 4 * 1024 * 1024
 _PREVIEW = 4 * 1024
 
 _SUMMARY = """
@@ -115,7 +115,8 @@ class Journal:
     ) -> None:
         """Append a row. Durable on return, except for a ``record``: it shares the next commit.
 
-        A ``record`` above 32 KiB is cut to a preview; the data of other kinds is kept whole.
+        Data above 32 KiB goes into a blob named by its hash, so that the same output is stored once; a ``record`` above
+        4 MiB of text is cut to a preview with the hash and the length of the whole.
 
         Raises:
             JournalError: This row, or an earlier record, could not be written.
@@ -262,7 +263,7 @@ class Journal:
 def _text(kind: RowKind, data: Mapping[str, Any]) -> str:
     text = json_text(data)
     if kind is RowKind.RECORD and len(text) > LARGEST_RECORD:
-        return json_text({"cut": True, "characters": len(text), "preview": text[:_PREVIEW]})
+        return json_text({"cut": True, "characters": len(text), "sha256": content_hash(text), "preview": text[:_PREVIEW]})
     return text
 
 

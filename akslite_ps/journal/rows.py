@@ -144,8 +144,12 @@ class ChainReport:
 
 def json_text(data: Mapping[str, Any] | None) -> str:
     """The redacted data as canonical JSON text: the form that is hashed and stored."""
-    ready = REDACTOR.value(json_ready(data or {}))
-    return json.dumps(ready, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return canonical_text(REDACTOR.value(json_ready(data or {})))
+
+
+def canonical_text(data: Any) -> str:
+    """JSON data as the one text that is hashed; reading that text and asking again gives the same."""
+    return json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def json_ready(value: Any) -> Any:

@@ -18,7 +18,7 @@ from akslite_ps.errors import AksLiteError
 from akslite_ps.journal.rows import GENESIS, RowKind, content_hash, row_hash
 from akslite_ps.journal.store import JournalError, pack
 
-LARGEST_INLINE = 64 * 1024
+LARGEST_INLINE = 32 * 1024
 _LARGEST_BATCH = 512
 
 

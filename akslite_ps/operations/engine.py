@@ -25,7 +25,7 @@ from akslite_ps.errors import (
     Unreachable,
 )
 from akslite_ps.journal import DeviceLock, JournalError, RowKind, json_ready
-from akslite_ps.operations import arc, change, deploy, install, prepare, remove, scale_join, scale_node, update, verify
+from akslite_ps.operations import arc, change, deploy, expose, install, prepare, remove, scale_join, scale_node, update, verify
 from akslite_ps.operations.controller import Ask, Controller
 from akslite_ps.operations.events import Listener, RunEnded, RunStarted, StepEnded, StepStarted
 from akslite_ps.operations.history import History, InFlight
@@ -35,6 +35,7 @@ from akslite_ps.operations.stages import OverallTracker
 from akslite_ps.operations.steps import Check, Done, StepCode, Verdict
 from akslite_ps.operations.work import Sessions, Stopped, Teller, Work
 from akslite_ps.outcome import Outcome
+from akslite_ps.remoting.faults import is_unanswered
 from akslite_ps.secrets import REDACTOR
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ CODE: Mapping[str, StepCode] = {
     **remove.CODE,
     **update.CODE,
     **change.CODE,
+    **expose.CODE,
     **scale_node.CODE,
     **scale_join.CODE,
 }
@@ -165,7 +167,7 @@ class Walk:
         try:
             if step.needed:
                 self._lock.check()
-                done = self._attempts(step, self._code[step.id])
+                done = self._attempts(step, self._code[step.kind])
             else:
                 done = Done(Outcome.SKIPPED_CONDITION, "already so when the plan was made")
         except (RunLocked, JournalError):
@@ -200,7 +202,7 @@ class Walk:
             case Unreachable():
                 return Outcome.UNREACHABLE
             case SessionLost():
-                return Outcome.UNKNOWN if self._in_flight is not None else Outcome.UNREACHABLE
+                return Outcome.UNREACHABLE if self._in_flight is None or is_unanswered(error) else Outcome.UNKNOWN
             case AuthenticationFailed(fate=CommandFate.UNKNOWN):
                 return Outcome.UNKNOWN
             case InvocationTimedOut():

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from akslite_ps.errors import PlanOutdated
 from akslite_ps.journal import Row, RowKind, RunSummary
-from akslite_ps.operations.plan import Plan, StepResult
+from akslite_ps.operations.plan import Plan, StepResult, plan_hash
 from akslite_ps.operations.record_rows import record_from
 from akslite_ps.remoting.detached import InvocationReference
 from akslite_ps.remoting.records import Record
@@ -119,9 +119,11 @@ def _plan(summary: RunSummary, rows: Sequence[Row]) -> Plan:
             attempted="resume the run",
             next_action=f"make a new plan for {summary.operation}; steps that are done will be found so",
         ) from error
-    if plan.hash != summary.plan_hash:
+    # by what was stored, not by the model: a field that this version added has no part in an older approval
+    found = plan_hash(rows[0].data["plan"])
+    if found != summary.plan_hash:
         raise PlanOutdated(
-            f"the plan of run {summary.run_id} has the hash {plan.hash[:12]}, approved was {summary.plan_hash[:12]}",
+            f"the plan of run {summary.run_id} has the hash {found[:12]}, approved was {summary.plan_hash[:12]}",
             device=summary.device,
             attempted="resume the run",
             next_action=f"look at it with `akslite runs show {summary.run_id}`, then make a new plan for {summary.operation}",

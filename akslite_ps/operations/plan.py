@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from akslite_ps.outcome import Outcome, worst
 
 PLAN_SCHEMA = 1
+_NOT_APPROVED = frozenset({"created", "eula_accepted_by", "findings"})
 _RESTART_DUE = (Outcome.OK_REBOOT_SOFT, Outcome.OK_REBOOT_HARD)
 
 
@@ -72,6 +74,11 @@ class Step(_Frozen):
     forces_redeploy: bool = False
     parameters: dict[str, Any] = Field(default_factory=dict)
 
+    @property
+    def kind(self) -> str:
+        """Which code does it: the id, up to a colon where a plan has several steps of one kind."""
+        return self.id.partition(":")[0]
+
 
 class Plan(_Frozen):
     """A frozen plan for one device.
@@ -105,9 +112,7 @@ class Plan(_Frozen):
         Left out: the time, who accepted the licence terms, and the readings of findings (free memory changes from
         second to second; that a check passed or not does count).
         """
-        data = self.model_dump(mode="json", exclude={"created", "eula_accepted_by", "findings"})
-        data["findings"] = [[finding.check, finding.severity] for finding in self.findings]
-        return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+        return plan_hash(self.model_dump(mode="json"))
 
     @property
     def blocked(self) -> bool:
@@ -118,6 +123,20 @@ class Plan(_Frozen):
     def has_changes(self) -> bool:
         """True where at least one needed step would change something."""
         return any(step.needed and step.change for step in self.steps)
+
+
+def plan_hash(data: Mapping[str, Any]) -> str:
+    """The hash of a plan in its JSON form; also of one that another version wrote, with fields that this one does not have.
+
+    Args:
+        data: The plan, as it is in the journal.
+
+    Raises:
+        KeyError, TypeError: It is no plan.
+    """
+    approved = {name: value for name, value in data.items() if name not in _NOT_APPROVED}
+    approved["findings"] = [[finding["check"], finding["severity"]] for finding in data["findings"]]
+    return hashlib.sha256(json.dumps(approved, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 class StepResult(_Frozen):

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
+from akslite_ps.aksedge.exposure import PortProxy, host_ports
 from akslite_ps.errors import CmdletFailed, ConfirmationRequired, NotPermitted
-from akslite_ps.operations import arc
+from akslite_ps.operations import arc, expose
 from akslite_ps.operations.comparison import is_complete
 from akslite_ps.operations.controller import Ask, OpenSession, open_session
 from akslite_ps.operations.plan import Finding, Plan, Step
@@ -71,7 +72,7 @@ def plan(
     """
     data = config.as_data() if config is not None else None
     with reading(device, open_session=open_session, ask=ask) as session:
-        found = _read(session)
+        found = replace(_read(session), ports=_our_ports(session))
     disconnects = config is not None and found.state is not None and found.state.registered is not False
     steps: list[Step] = []
     if disconnects and config is not None:
@@ -125,6 +126,7 @@ class _Found:
         has_windows_node: One of the cluster's nodes is this machine's Windows node.
         others: Nodes of other machines in the cluster; None where the cluster does not answer.
         orphans: Removing this machine takes the last control plane from the others.
+        ports: Port proxies of ours that lead into the cluster.
     """
 
     facts: HostFacts
@@ -134,6 +136,7 @@ class _Found:
     has_windows_node: bool = False
     others: tuple[str, ...] | None = ()
     orphans: bool = False
+    ports: tuple[PortProxy, ...] = ()
 
 
 def _read(session: Session) -> _Found:
@@ -156,6 +159,14 @@ def _read(session: Session) -> _Found:
     nodes.pop(f"{host}-ledge", None)
     orphans = bool(nodes) and not any(_CONTROL_PLANE in labels for labels in nodes.values())
     return _Found(facts, True, state, told, windows is not None, tuple(sorted(nodes)), orphans)
+
+
+def _our_ports(session: Session) -> tuple[PortProxy, ...]:
+    """Port proxies of ours; none where they cannot be read, as the proof at the end tells."""
+    try:
+        return tuple(proxy for proxy in host_ports(session).proxies or () if proxy.ours)
+    except (CmdletFailed, NotPermitted):
+        return ()
 
 
 def drain_step(node_type: str) -> Step:
@@ -189,6 +200,7 @@ def deployment_step(*, exists: bool = True) -> Step:
 def _steps(found: _Found, *, product: bool) -> Iterator[Step]:
     if found.others and not found.orphans:
         yield drain_step("LinuxAndWindows" if found.has_windows_node else "Linux")
+    yield from expose.removal_steps(found.ports)
     yield deployment_step(exists=bool(found.facts.deployment_exists))
     if product:
         installed = found.facts.product_name is not None
@@ -364,6 +376,11 @@ class _Proof(StepCode):
         left = _left(found, product_gone=facts.product_name is None)
         left += _left_in_azure(work.plan)
         unread = [_WORDS[name] for name, value in asdict(found).items() if value is None]
+        if len(unread) == len(asdict(found)):
+            raise work.failure(
+                "nothing could be read of what a deployment leaves, so nothing is proved",
+                next_action="check that the device's module AksLiteOps is of the same version as akslite-ps, then resume the run",
+            )
         parts = [f"left: {'; '.join(left)}" if left else "nothing is left of what can be read"]
         if unread:
             parts.append(f"could not be read: {', '.join(unread)}")

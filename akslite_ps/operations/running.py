@@ -220,7 +220,7 @@ def _check_approval(plan: Plan, device: Device, approved_hash: str, code: Mappin
             attempted=attempted,
             next_action="; ".join(dict.fromkeys(finding.action for finding in faults if finding.action)),
         )
-    unknown = [step.id for step in plan.steps if step.id not in code]
+    unknown = [step.id for step in plan.steps if step.kind not in code]
     if unknown:
         raise PlanOutdated(
             f"this version of akslite-ps does not know the step {unknown[0]}",

@@ -76,10 +76,22 @@ def is_passing(error: AksLiteError) -> bool:
 
     False where the device itself says that it is gone, and where nothing tells.
     """
-    code = fault_code(error.__cause__ or error)
-    if code is not None:
-        return code in (CONNECTED_TO_DIFFERENT_CLIENT, SESSION_ID_MISMATCH, OPERATION_TIMED_OUT)
+    codes = _fault_codes(error)
+    if codes:
+        return codes[0] in (CONNECTED_TO_DIFFERENT_CLIENT, SESSION_ID_MISMATCH, OPERATION_TIMED_OUT)
+    return is_unanswered(error)
+
+
+def is_unanswered(error: AksLiteError) -> bool:
+    """Whether the way to the device broke, or none came about: the device itself said nothing."""
+    if _fault_codes(error):
+        return False
     return any(isinstance(cause, requests.RequestException | OSError | WinRMTransportError) for cause in causes(error))
+
+
+def _fault_codes(error: AksLiteError) -> list[int]:
+    """The WSMan fault codes in an error and in what it wraps, the outermost first."""
+    return [code for cause in causes(error) if (code := fault_code(cause)) is not None]
 
 
 def as_remoting_error(error: BaseException, device: Device, attempted: str, *, established: bool) -> AksLiteError:

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from akslite_ps.sandbox.device.fault_kind import FaultKind as FaultKind
     from akslite_ps.sandbox.device.faults import FAULT_KINDS as FAULT_KINDS
     from akslite_ps.sandbox.device.state import Hardware as Hardware
+    from akslite_ps.sandbox.exposure import EXPOSURE_MEANING as EXPOSURE_MEANING
     from akslite_ps.sandbox.local import LocalSandbox as LocalSandbox
+    from akslite_ps.sandbox.passwords import LocalPassword as LocalPassword
+    from akslite_ps.sandbox.passwords import local_password as local_password
     from akslite_ps.sandbox.process import add_fault as add_fault
     from akslite_ps.sandbox.process import azure_overview as azure_overview
     from akslite_ps.sandbox.process import change_hardware as change_hardware
@@ -38,9 +41,11 @@ if TYPE_CHECKING:
 
 _PLACES = {
     "ClientCertificate": "client_certificates",
+    "EXPOSURE_MEANING": "exposure",
     "FAULT_KINDS": "device.faults",
     "FaultKind": "device.fault_kind",
     "Hardware": "device.state",
+    "LocalPassword": "passwords",
     "LocalSandbox": "local",
     "OPERATIONS": "device.fault_kind",
     "SandboxDevice": "description",
@@ -55,6 +60,7 @@ _PLACES = {
     "down": "process",
     "grant_azure_access": "process",
     "join_realm": "realms",
+    "local_password": "passwords",
     "main": "process",
     "reboot": "process",
     "stage_update": "process",
@@ -63,12 +69,14 @@ _PLACES = {
 }
 
 __all__ = [
+    "EXPOSURE_MEANING",
     "FAULT_KINDS",
     "OPERATIONS",
     "WSMAN_MOMENTS",
     "ClientCertificate",
     "FaultKind",
     "Hardware",
+    "LocalPassword",
     "LocalSandbox",
     "SandboxDevice",
     "SandboxStatus",
@@ -81,6 +89,7 @@ __all__ = [
     "down",
     "grant_azure_access",
     "join_realm",
+    "local_password",
     "main",
     "reboot",
     "stage_update",

@@ -433,6 +433,13 @@ EVENT_LOG_SECONDS = 10.0
 LOGS_NEED_GB = 0.3
 """Free disk space without which an archive of logs cannot be written. Real archives have tens of MB and are unpacked before."""
 
+SUSPEND_REFUSED = (
+    "The Suspend ActionPreference value is reserved for future use and is not supported at this time. For more information about "
+    'preference variables, see the Help topic, "about_Preference_Variables."'
+)
+"""What PowerShell 7 says of -ErrorAction Suspend. Windows PowerShell 5.1 refuses it outside of workflows, too, maybe in other
+words."""
+
 OUTPUT_BUFFER_BYTES = 4 * 1024 * 1024
 """How much output of one command waits for a client that takes none, before the command is held back (BufferMode Block) or
 its oldest output is lost (Drop). Microsoft says what happens to a full buffer and not how large it is."""

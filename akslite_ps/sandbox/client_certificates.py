@@ -14,8 +14,9 @@ from cryptography import x509
 
 from akslite_ps.errors import UsageError
 from akslite_ps.sandbox.certificates import CertificateAndKey, CertificateAuthority
+from akslite_ps.sandbox.device.local_accounts import local_user
 from akslite_ps.sandbox.device.logons import principal_name
-from akslite_ps.sandbox.device.state import DeviceStore, write_private, write_whole
+from akslite_ps.sandbox.device.store import DeviceStore, write_private, write_whole
 from akslite_ps.sandbox.supervisor import CA_FILE, CA_KEY_FILE, DEVICES_DIR
 
 _RENEW_BEFORE = dt.timedelta(days=7)
@@ -50,12 +51,7 @@ def client_certificate(directory: Path, device: str, user: str | None = None) ->
     if not store.exists:
         raise UsageError(f"there is no simulated device {device!r}", next_action="see: akslite sandbox status")
     spec, _ = store.load()
-    users = {name.casefold(): name for name in (spec.user, spec.operator_user, spec.viewer_user)}
-    known = users.get((user or spec.user).casefold())
-    if known is None:
-        raise UsageError(
-            f"there is no local user {user!r} on it", device=device, next_action=f"its local users are: {', '.join(users.values())}"
-        )
+    known = local_user(spec, user)
     made = ClientCertificate(known, store.folder / f"client-{known}.pem", store.folder / f"client-{known}-key.pem")
     if not _is_usable(made):
         authority = CertificateAuthority(

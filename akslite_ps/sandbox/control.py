@@ -25,7 +25,8 @@ from akslite_ps.errors import AksLiteError, UsageError
 from akslite_ps.sandbox.description import SandboxDevice, SandboxStatus
 from akslite_ps.sandbox.device.arc import overview
 from akslite_ps.sandbox.device.simulated import SimulatedDevice
-from akslite_ps.sandbox.device.state import EngineName, write_private
+from akslite_ps.sandbox.device.state import EngineName
+from akslite_ps.sandbox.device.store import write_private
 from akslite_ps.sandbox.device.updates import stage
 from akslite_ps.sandbox.supervisor import Sandbox
 
@@ -141,6 +142,8 @@ class ControlServer:
                 address_base=asked["address_base"],
                 free_ports=bool(asked["free_ports"]),
                 engine=asked["engine"],
+                listen=asked.get("listen"),
+                confirmed_exposure=asked.get("confirmed_exposure"),
             )
             await self._sandbox.grow(int(asked["devices"]))
         return self._answer()
@@ -213,7 +216,16 @@ class ControlClient:
         return self._call("GET", "/status")
 
     def grow(
-        self, *, devices: int, speed: float, name_prefix: str, address_base: str, free_ports: bool, engine: EngineName
+        self,
+        *,
+        devices: int,
+        speed: float,
+        name_prefix: str,
+        address_base: str,
+        free_ports: bool,
+        engine: EngineName,
+        listen: str | None = None,
+        confirmed_exposure: str | None = None,
     ) -> SandboxStatus:
         """Have at least this many devices, at this speed."""
         asked = {
@@ -223,6 +235,8 @@ class ControlClient:
             "address_base": address_base,
             "free_ports": free_ports,
             "engine": engine,
+            "listen": listen,
+            "confirmed_exposure": confirmed_exposure,
         }
         return self._call("POST", "/grow", asked)
 

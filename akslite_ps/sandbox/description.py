@@ -20,7 +20,7 @@ class SandboxDevice:
     Args:
         name: Its id, e.g. ``press-01``.
         computer_name: Windows' name of it.
-        address: Loopback address.
+        address: Where it listens; a loopback address unless it is exposed.
         http_port, https_port: WinRM.
         kubernetes_port: Kubernetes API; 0 where the system chooses it and there is no cluster yet.
         username: ``COMPUTER\\user``.
@@ -31,6 +31,7 @@ class SandboxDevice:
         power: ``on``, ``restarting`` or ``off``.
         engine: What runs its pipelines: ``embedded`` or ``pwsh``.
         faults: Names of the faults switched on.
+        exposed: It listens where others than this machine reach it (``sandbox.exposure``).
     """
 
     name: str
@@ -46,6 +47,7 @@ class SandboxDevice:
     power: str
     engine: str = "embedded"
     faults: tuple[str, ...] = ()
+    exposed: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-ready data."""
@@ -92,4 +94,5 @@ def describe(spec: DeviceSpec, state: DeviceState, *, password_file: Path, ca_fi
         power=state.power if running else "off",
         engine=spec.engine,
         faults=tuple(fault.name for fault in state.faults),
+        exposed=spec.exposed_on is not None,
     )

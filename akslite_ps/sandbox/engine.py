@@ -3,18 +3,16 @@
 The listener (``sandbox.protocol.winrm``) decodes a client's pipeline into plain Python values, calls
 :meth:`Runspace.run` and sends what the runspace writes to :class:`Streams`. The embedded engine
 (``sandbox.embedded.runspace``) implements :class:`Runspace`. Neither side sees the other's classes. A device with a real PowerShell
-gives the listener a :class:`RelayedEngine` instead, to which PSRP passes as it is (``sandbox.pwsh``).
+gives the listener a ``relayed_engine.RelayedEngine`` instead, to which PSRP passes as it is (``sandbox.pwsh``).
 """
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +166,7 @@ class MergedRecord(PsValue):
         stream: The stream it was written to.
         content: The error, or the message.
         tags, source, generated: Of an information record.
+        merged: False for a record that is an object like any other, e.g. in a variable.
     """
 
     stream: StreamName = "error"
@@ -175,6 +174,7 @@ class MergedRecord(PsValue):
     tags: tuple[str, ...] = ()
     source: str = ""
     generated: dt.datetime | None = None
+    merged: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,70 +380,6 @@ class HostedDevice(Protocol):
 
     def open_runspace(self, configuration_name: str, user: str) -> Runspace:
         """A new runspace for a pool.
-
-        Raises:
-            LookupError: There is no such session configuration on the device.
-            PermissionError: The user may not use it.
-        """
-        ...
-
-
-class EngineUnavailable(Exception):
-    """A PowerShell process that cannot be started; the text says why and what to do, as one or two sentences."""
-
-
-class TooManyEngines(EngineUnavailable):
-    """As many PowerShell processes run as may run at once."""
-
-
-class EngineReceiver(Protocol):
-    """Who gets what a PowerShell process writes."""
-
-    async def arrived(self, target: uuid.UUID | None, data: bytes) -> None:
-        """PSRP fragments for the runspace pool (None) or a pipeline. Nothing more is read until it returns."""
-        ...
-
-    def ended(self, reason: str) -> None:
-        """The process is gone, unasked."""
-        ...
-
-
-class RelayedEngine(Protocol):
-    """A PowerShell process that speaks PSRP itself and serves one shell. What is sent to one target keeps its order."""
-
-    async def start(self, receiver: EngineReceiver, data: bytes) -> None:
-        """Start it with the first fragments for the pool; returns when it has answered.
-
-        Raises:
-            EngineUnavailable: It cannot be started, or does not answer.
-        """
-        ...
-
-    def send(self, target: uuid.UUID | None, data: bytes, *, answers_prompt: bool = False) -> None:
-        """Fragments for the pool (None) or a pipeline; ``answers_prompt`` where they came on the stream for host answers."""
-        ...
-
-    def start_command(self, command: uuid.UUID, data: bytes) -> None: ...
-    def stop_command(self, command: uuid.UUID) -> asyncio.Future[None]:
-        """Stop a pipeline; the future is done when the process says that it has stopped."""
-        ...
-
-    def close_command(self, command: uuid.UUID) -> None: ...
-    async def close(self) -> None:
-        """End it in order, within limits; it is gone afterwards."""
-        ...
-
-    def kill(self) -> None:
-        """End it at once."""
-        ...
-
-
-@runtime_checkable
-class RelayingDevice(Protocol):
-    """A :class:`HostedDevice` that may have its shells served by PowerShell processes."""
-
-    def open_engine(self, configuration_name: str, user: str) -> RelayedEngine | None:
-        """The process for a new shell, not started yet; None where :meth:`HostedDevice.open_runspace` serves it.
 
         Raises:
             LookupError: There is no such session configuration on the device.

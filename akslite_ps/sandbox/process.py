@@ -26,6 +26,7 @@ from akslite_ps.errors import AksLiteError, UsageError
 from akslite_ps.sandbox.control import ControlClient, ControlServer, read_address
 from akslite_ps.sandbox.description import SandboxStatus
 from akslite_ps.sandbox.device.state import EngineName
+from akslite_ps.sandbox.exposure import check_exposure
 from akslite_ps.sandbox.supervisor import SETTINGS_FILE, Sandbox, check_engine, check_names, stored_devices
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,8 @@ def up(
     address_base: str = "127.77.0.0",
     free_ports: bool = False,
     engine: EngineName = "embedded",
+    listen: str | None = None,
+    confirmed_exposure: str | None = None,
     wait_s: float = 30.0,
 ) -> SandboxStatus:
     """Have a sandbox with at least this many devices running in the background.
@@ -64,16 +67,20 @@ def up(
         address_base: The device number is added to this loopback address.
         free_ports: Let the system choose the ports of new devices instead of 5985, 5986 and 6443.
         engine: What runs the pipelines of new devices: ``embedded``, or ``pwsh`` for the PowerShell of this machine.
+        listen: One address of this machine for all new devices, which others reach, too; None: each has its loopback address.
+        confirmed_exposure: The same address a second time, as confirmation (``akslite_ps.sandbox.exposure``).
         wait_s: Seconds to wait until everything answers.
 
     Raises:
-        UsageError: A name, an address, a speed or an engine that cannot be used.
+        UsageError: A name, an address, a speed or an engine that cannot be used, or an address that is not confirmed.
         AksLiteError: The process does not come up; says where its log is.
     """
     if not speed > 0:
         raise UsageError(f"speed must be above 0, not {speed}", next_action="choose e.g. 60: a minute passes in a second")
     check_names(name_prefix, address_base)
     check_engine(engine)
+    if listen is not None:
+        check_exposure(listen, confirmed_exposure, engine=engine)
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -96,6 +103,8 @@ def up(
             address_base=address_base,
             free_ports=free_ports,
             engine=engine,
+            listen=listen,
+            confirmed_exposure=confirmed_exposure,
         )
     except OSError as error:
         raise _not_up(directory, f"its control channel does not answer ({error})") from error

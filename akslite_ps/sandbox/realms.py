@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from akslite_ps.errors import UsageError
-from akslite_ps.sandbox.device.state import DeviceStore, write_whole
+from akslite_ps.sandbox.device.store import DeviceStore, write_whole
 from akslite_ps.sandbox.protocol.kerberos_acceptor import packages_are_there
 from akslite_ps.sandbox.supervisor import DEVICES_DIR
 

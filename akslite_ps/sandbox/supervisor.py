@@ -24,16 +24,9 @@ from akslite_ps.sandbox.description import SandboxDevice, describe
 from akslite_ps.sandbox.device.clock import Pace
 from akslite_ps.sandbox.device.simulated import Listener, SimulatedDevice
 from akslite_ps.sandbox.device.site import Site
-from akslite_ps.sandbox.device.state import (
-    DeviceSpec,
-    DeviceStore,
-    EngineName,
-    Hardware,
-    bare_windows,
-    damaged,
-    write_private,
-    write_whole,
-)
+from akslite_ps.sandbox.device.state import DeviceSpec, DeviceState, EngineName, Hardware, bare_windows
+from akslite_ps.sandbox.device.store import DeviceStore, NewDevices, damaged, write_private, write_whole
+from akslite_ps.sandbox.exposure import check_address, check_exposure, is_loopback
 
 if TYPE_CHECKING:
     from akslite_ps.sandbox.pwsh.device_engine import DeviceEngine
@@ -41,7 +34,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LOOPBACK = ipaddress.ip_network("127.0.0.0/8")
 SETTINGS_FILE = "sandbox.json"
 CLUSTERS_DIR = "clusters"
 DEVICES_DIR = "devices"
@@ -60,6 +52,7 @@ class SandboxSettings(BaseModel):
         address_base: The device number is added to this loopback address.
         free_ports: Let the system choose ports instead of 5985, 5986 and 6443.
         engine: What runs the pipelines of new devices.
+        listen: One address of this machine, confirmed, for all new devices instead of loopback addresses; its ports are free ones.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -68,6 +61,7 @@ class SandboxSettings(BaseModel):
     address_base: str = "127.77.0.0"
     free_ports: bool = False
     engine: EngineName = "embedded"
+    listen: str | None = None
     devices: tuple[str, ...] = ()
 
 
@@ -95,6 +89,8 @@ class Sandbox:
         self._keeper: asyncio.Task[None] | None = None
         self._settings_file = directory / SETTINGS_FILE
         self.settings = SandboxSettings()
+        self._new = NewDevices(directory / DEVICES_DIR)
+        self._as_made: dict[str, tuple[DeviceSpec, DeviceState]] = {}
 
     @property
     def ca_file(self) -> Path:
@@ -108,15 +104,32 @@ class Sandbox:
             for device in self.devices.values()
         )
 
-    def choose(self, *, name_prefix: str, address_base: str, free_ports: bool, engine: EngineName = "embedded") -> None:
+    def choose(
+        self,
+        *,
+        name_prefix: str,
+        address_base: str,
+        free_ports: bool,
+        engine: EngineName = "embedded",
+        listen: str | None = None,
+        confirmed_exposure: str | None = None,
+    ) -> None:
         """Say how devices added from now on are named, where they listen and what runs their pipelines.
 
         Raises:
-            UsageError: Not usable as a name or as a loopback address, or this machine has no such engine.
+            UsageError: Not usable as a name or as an address, not confirmed, or this machine has no such engine.
         """
         check_names(name_prefix, address_base)
         check_engine(engine)
-        chosen = {"name_prefix": name_prefix, "address_base": address_base, "free_ports": free_ports, "engine": engine}
+        if listen is not None:
+            check_exposure(listen, confirmed_exposure, engine=engine)
+        chosen = {
+            "name_prefix": name_prefix,
+            "address_base": address_base,
+            "free_ports": free_ports,
+            "engine": engine,
+            "listen": listen,
+        }
         self._keep(self.settings.model_copy(update=chosen))
 
     async def start(self) -> None:
@@ -124,8 +137,9 @@ class Sandbox:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.settings = _read_settings(self.directory) or self.settings
         self._load_authority()
+        self._as_made = {name: made for name, made in self._new.load().items() if name in self.settings.devices}
         for name in self.settings.devices:
-            await self._start_device(name)
+            await self._start_device(name, self._store(name))
         self._keeper = asyncio.get_running_loop().create_task(self._keep_clusters(), name="keep clusters")
 
     async def stop(self) -> None:
@@ -150,46 +164,60 @@ class Sandbox:
             while len(self.devices) < count:
                 await self._add(self.next_spec())
         finally:
-            self._keep(self.settings.model_copy(update={"devices": tuple(self.devices)}))
+            self._keep_devices()
 
     def next_spec(self, hardware: Hardware | None = None) -> DeviceSpec:
         """The next device by the settings."""
         number = len(self.devices) + 1
         while (name := f"{self.settings.name_prefix.lower()}-{number:02d}") in self.devices:
             number += 1
-        ports = {"http_port": 0, "https_port": 0, "kubernetes_port": 0} if self.settings.free_ports else {}
+        listen = self.settings.listen
+        free = self.settings.free_ports or listen is not None
+        ports = {"http_port": 0, "https_port": 0, "kubernetes_port": 0} if free else {}
         base = int(ipaddress.IPv4Address(self.settings.address_base))
-        address = next(
+        address = listen or next(
             a for n in range(number, number + 2**16) if (a := str(ipaddress.IPv4Address(base + n))) not in self._addresses
         )
         given = hardware or Hardware(ip4_addresses=(_lan_address(number),))
         return DeviceSpec(
-            name=name, computer_name=name.upper(), address=address, hardware=given, engine=self.settings.engine, **ports
+            name=name,
+            computer_name=name.upper(),
+            address=address,
+            exposed_on=listen,
+            hardware=given,
+            engine=self.settings.engine,
+            **ports,
         )
 
     async def add_device(self, spec: DeviceSpec) -> SimulatedDevice:
         """Make a device and start it.
 
         Raises:
-            UsageError: There is one of that name, or the address is not a loopback address.
+            UsageError: There is one of that name, or the address is neither a loopback address nor a confirmed one.
         """
         device = await self._add(spec)
-        self._keep(self.settings.model_copy(update={"devices": tuple(self.devices)}))
+        self._keep_devices()
         return device
 
     async def _add(self, spec: DeviceSpec) -> SimulatedDevice:
         if spec.name in self.devices:
             raise UsageError(f"there is a device {spec.name!r} already", next_action="choose another name")
-        if ipaddress.ip_address(spec.address) not in LOOPBACK:
-            raise UsageError(f"{spec.address} is no loopback address", next_action="use an address from 127.0.0.0/8")
+        check_address(spec.address, spec.exposed_on, device=spec.name)
         store = self._store(spec.name)
-        if not store.exists:
-            store.create(spec, bare_windows(spec.hardware, dt.datetime.now(dt.UTC)))
-        return await self._start_device(spec.name)
+        if store.is_kept_alone:
+            return await self._start_device(spec.name, store)
+        store.make_password()
+        self._as_made[spec.name] = (spec, bare_windows(spec.hardware, dt.datetime.now(dt.UTC)))
+        try:
+            return await self._start_device(spec.name, store)
+        except BaseException:
+            # It may be made with another address next time.
+            del self._as_made[spec.name]
+            raise
 
-    async def _start_device(self, name: str) -> SimulatedDevice:
+    async def _start_device(self, name: str, store: DeviceStore) -> SimulatedDevice:
         device = SimulatedDevice(
-            self._store(name),
+            store,
             self.pace,
             azure=self.azure,
             site=self.site,
@@ -197,6 +225,7 @@ class Sandbox:
             make_engine=self._new_engine,
             make_certificate=self._certificate,
             client_authority=self._authority.pair.certificate if self._authority else None,
+            made=None if store.is_kept_alone else self._as_made.get(name),
         )
         try:
             await device.start()
@@ -222,6 +251,13 @@ class Sandbox:
 
     def _store(self, name: str) -> DeviceStore:
         return DeviceStore(self.directory / DEVICES_DIR / name)
+
+    def _keep_devices(self) -> None:
+        """Have all devices on disk: first what they are, then that there are these."""
+        new = {name: made for name, made in self._as_made.items() if name in self.devices and not self._store(name).is_kept_alone}
+        if new:
+            self._new.save(new)
+        self._keep(self.settings.model_copy(update={"devices": tuple(self.devices)}))
 
     def _keep(self, settings: SandboxSettings) -> None:
         self.settings = settings
@@ -266,11 +302,7 @@ def check_names(name_prefix: str, address_base: str) -> None:
             f"{name_prefix!r} cannot begin a computer name",
             next_action="use a letter, then up to ten letters, digits or hyphens",
         )
-    try:
-        is_loopback = ipaddress.ip_address(address_base) in LOOPBACK
-    except ValueError:
-        is_loopback = False
-    if not is_loopback:
+    if not is_loopback(address_base):
         raise UsageError(
             f"{address_base!r} is no loopback address", next_action="use an address from 127.0.0.0/8, such as 127.77.0.0"
         )
@@ -293,9 +325,10 @@ def check_engine(engine: str) -> None:
 def stored_devices(directory: Path) -> Iterator[SandboxDevice]:
     """The devices of a folder as they are on disk, without running them."""
     settings = _read_settings(directory)
+    new = NewDevices(directory / DEVICES_DIR).load()
     for name in settings.devices if settings else ():
         store = DeviceStore(directory / DEVICES_DIR / name)
-        spec, state = store.load()
+        spec, state = store.load() if store.is_kept_alone or name not in new else new[name]
         yield describe(spec, state, password_file=store.password_file, ca_file=directory / CA_FILE, running=False)
 
 
@@ -312,7 +345,7 @@ def _read_settings(directory: Path) -> SandboxSettings | None:
 def _winrm_listener(device: SimulatedDevice) -> Listener:
     from akslite_ps.sandbox.protocol.winrm import WinRMListener
 
-    return WinRMListener(device)
+    return WinRMListener(device, exposed_on=device.spec.exposed_on)
 
 
 def _lan_address(number: int) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from akslite_ps.aksedge.exposure import Exposure
 from akslite_ps.errors import UsageError
 from akslite_ps.fleet import Inventory
 from akslite_ps.remoting.endpoint import Device, Endpoint
@@ -155,3 +156,23 @@ def test_an_inventory_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match="cannot be written"):
         Inventory(tmp_path / "home" / "inventory.json").add(make_device())
+
+
+def test_declared_ports_are_kept_with_their_device_and_go_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "inventory.json"
+    inventory = Inventory(path)
+    inventory.add(make_device("press-01"), make_device("press-02"))
+    assert json.loads(path.read_text(encoding="utf-8"))["schema_version"] == 1
+    web = Exposure(port=8080, to_address="192.168.0.4", to_port=80)
+    inventory.expose("PRESS-01", web)
+    inventory.expose("press-01", web.model_copy(update={"to_port": 81}))
+    assert json.loads(path.read_text(encoding="utf-8"))["schema_version"] == 2
+    assert [item.to_port for item in Inventory.load(path).exposed("press-01")] == [81]
+    assert Inventory.load(path).exposed("press-02") == ()
+    with pytest.raises(UsageError, match="no port 9"):
+        inventory.unexpose("press-01", 9, "0.0.0.0")  # noqa: S104
+    with pytest.raises(UsageError, match="no device"):
+        inventory.expose("press-03", web)
+    inventory.remove("press-01")
+    inventory.add(make_device("press-01"))
+    assert Inventory.load(path).exposed("press-01") == ()

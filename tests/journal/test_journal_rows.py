@@ -126,16 +126,24 @@ def test_secrets_are_redacted_in_every_form_before_they_are_written(journal: Jou
         assert secret not in rows[2].data["big"]
 
 
-def test_large_data_is_kept_whole_but_large_records_are_cut(journal: Journal) -> None:
+def test_large_data_is_kept_whole_and_once_but_there_is_a_cap_for_records(journal: Journal, journal_path: Path) -> None:
     run_id = begin(journal)
     journal.append(run_id, "result", step_id="s", data={"output": "x" * 300_000})
-    journal.append(run_id, "record", step_id="s", data={"message": "y" * 300_000})
+    for _ in range(2):
+        journal.append(run_id, "record", step_id="s", data={"message": "y" * 300_000})
+    journal.append(run_id, "record", step_id="s", data={"message": "z" * 5_000_000})
     rows = journal.rows(run_id)
     assert len(rows[1].data["output"]) == 300_000
-    assert rows[2].data["cut"] is True
-    assert rows[2].data["characters"] > 300_000
-    assert len(rows[2].data["preview"]) == 4096
+    assert [len(row.data["message"]) for row in rows[2:4]] == [300_000, 300_000]
+    assert rows[4].data["cut"] is True
+    assert rows[4].data["characters"] > 5_000_000
+    assert len(rows[4].data["sha256"]) == 64
+    assert len(rows[4].data["preview"]) == 4096
     assert journal.verify().ok
+    with sqlite3.connect(journal_path) as connection:
+        blobs = connection.execute("SELECT content FROM blobs").fetchall()
+    connection.close()
+    assert len(blobs) == 2, "what is the same is stored once, under its hash"
 
 
 def test_values_json_lacks_become_plain(journal: Journal) -> None:

@@ -249,13 +249,14 @@ SPEED = 3000.0
 class SimulatedHost:
     """One simulated device, how to reach it, and what the tests do to it."""
 
-    def __init__(self, sandbox: LocalSandbox) -> None:
+    def __init__(self, sandbox: LocalSandbox, number: int = 0) -> None:
         self.sandbox = sandbox
-        self.name = sandbox.devices[0].name
+        self._number = number
+        self.name = sandbox.devices[number].name
 
     @property
     def device(self) -> Device:
-        told = self.sandbox.devices[0]
+        told = self.sandbox.devices[self._number]
         endpoint = Endpoint(
             host=told.address, port=told.http_port, username=told.username, password=SecretRef("file", str(told.password_file))
         )
@@ -309,6 +310,12 @@ class SimulatedHost:
 def simulated(tmp_path: Path) -> Iterator[SimulatedHost]:
     with LocalSandbox(tmp_path / "sandbox", devices=1, speed=SPEED) as sandbox:
         yield SimulatedHost(sandbox)
+
+
+@pytest.fixture(scope="session")
+def host_in() -> Callable[[LocalSandbox, int], SimulatedHost]:
+    """Gives one of several simulated devices, counted from 0."""
+    return SimulatedHost
 
 
 @pytest.fixture

@@ -171,7 +171,7 @@ class Lab:
         """Wait until a Receive of a client is open."""
 
         deadline = time.monotonic() + PATIENCE_S
-        while not any(shell._receivers for shell in list(self.listener._shells._shells.values())):
+        while not any(shell._receivers for shell in list(self.listener.shells._shells.values())):
             assert time.monotonic() < deadline, "no Receive came"
             time.sleep(0.005)
 

@@ -162,7 +162,7 @@ def test_a_session_does_its_work_and_leaves_nothing(lab: Any, way: Any) -> None:
         assert session.invoke("Get-Greeting").output == ["hello"]
         assert session.invoke("Remove-Thing").output == [0]
         assert session.invoke("Set-Secret", Value=SecureValue("s3cret of the line")).output == ["s3cret of the line"]
-    assert not lab.listener._shells._shells
+    assert not lab.listener.shells._shells
 
 
 @pytest.mark.usefixtures("working")

@@ -164,7 +164,7 @@ def test_work_whose_output_fills_the_devices_buffer_waits_and_loses_nothing(lab:
     with Session.open(lab.target()) as session:
         session.start("Write-Much")
         reference = session.detach()
-    (shell,) = lab.listener._shells._shells.values()
+    (shell,) = lab.listener.shells._shells.values()
     (pipeline,) = shell.commands.values()
     wait_until(lambda: len(written) >= 10)
     lab.run(turns(500))

@@ -96,7 +96,7 @@ def wait_until(true: Any) -> None:
 
 
 def shells(lab: Any) -> int:
-    return len(lab.listener._shells._shells)
+    return len(lab.listener.shells._shells)
 
 
 @pytest.mark.parametrize("shards", [0, 2])

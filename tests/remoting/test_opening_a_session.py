@@ -11,8 +11,8 @@ import pytest
 from akslite_ps.errors import AuthenticationFailed, NotPermitted, SecretUnavailable, SessionLost, Unreachable, UsageError
 from akslite_ps.remoting import Session, probe
 from akslite_ps.sandbox.certificates import CertificateAuthority
-from akslite_ps.sandbox.protocol.shells import Quotas
 from akslite_ps.sandbox.protocol.winrm import WinRMListener
+from akslite_ps.sandbox.protocol.wsman_shell import Quotas
 from akslite_ps.secrets import SecretRef
 
 

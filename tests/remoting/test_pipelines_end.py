@@ -26,7 +26,7 @@ def wait_until(true: Callable[[], bool]) -> None:
 
 def kept(lab: Any) -> int:
     """Pipelines that the device keeps."""
-    (shell,) = lab.listener._shells._shells.values()
+    (shell,) = lab.listener.shells._shells.values()
     return len(shell.commands)
 
 
@@ -141,7 +141,7 @@ def test_closing_the_session_ends_what_runs_in_it(lab: Any, stopped: threading.E
     with Session.open(lab.target()) as session:
         session.start("Write-Stream")
     assert stopped.wait(PATIENCE_S)
-    wait_until(lambda: not lab.listener._shells._shells)
+    wait_until(lambda: not lab.listener.shells._shells)
 
 
 def test_a_script_can_be_started_and_read_as_it_writes(lab: Any, session: Session) -> None:

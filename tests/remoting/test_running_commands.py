@@ -33,8 +33,8 @@ from akslite_ps.remoting import (
 )
 from akslite_ps.remoting.recovery import receive_wait_s
 from akslite_ps.sandbox.engine import EnumValue, ErrorInfo, Parameter, PipelineFailed, Progress, PsValue, SecureText
-from akslite_ps.sandbox.protocol.shells import Quotas
 from akslite_ps.sandbox.protocol.winrm import WinRMListener
+from akslite_ps.sandbox.protocol.wsman_shell import Quotas
 
 PATIENCE_S = 20
 

@@ -226,7 +226,7 @@ def test_a_session_that_the_device_put_aside_is_taken_up_again(lab: Any, session
     lab.wait_for_receive()
 
     async def put_aside() -> None:
-        for shell in lab.listener._shells._shells.values():
+        for shell in lab.listener.shells._shells.values():
             shell.disconnect(None)
 
     lab.run(put_aside())

@@ -241,11 +241,11 @@ async def test_get_help_tells_what_a_command_takes(bench: Bench) -> None:
     of_parameter = await bench.one("Get-Help", "New-AksEdgeConfig", Parameter="DeploymentType")
     none = await bench.run(("Get-Help", "Get-Nothing"))
 
-    assert help_of.properties["Syntax"] == [
-        "Test-AksEdgeNode [[-NodeType] {Linux | Windows | LinuxAndWindows}] [<CommonParameters>]"
-    ]
+    syntax = "Test-AksEdgeNode [[-NodeType] {Linux | Windows | LinuxAndWindows}] [<CommonParameters>]"
+    assert help_of.properties["syntax"].text == syntax
+    assert syntax in help_of.text
     assert "SYNOPSIS" in help_of.text
-    assert of_parameter.properties["Values"] == ["SingleMachineCluster", "ScalableCluster"]
+    assert "Possible values: SingleMachineCluster, ScalableCluster" in of_parameter.text
     assert none.failed is not None
 
 

@@ -77,11 +77,11 @@ async def test_help_has_its_views(installed: Desk) -> None:
 
     assert plain.properties["ModuleName"] == "AksEdge"
     assert "PARAMETERS" not in plain.text
-    assert "-DeploymentType <string>" in full.text
-    assert re.search(r"Position\?\s+2", full.text)
+    assert "-DeploymentType <String>" in full.text
+    assert re.search(r"Position\?\s+3", full.text)
     assert "SYNTAX" not in examples.text
     assert {value.type_names[0] for value in several} == {"HelpInfoShort"}
-    assert [value.properties["Name"] for value in one] == ["NodeType"]
+    assert [value.properties["name"] for value in one] == ["NodeType"]
 
 
 async def test_help_says_what_it_cannot_find(desk: Desk) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from akslite_ps.sandbox.device import join_tokens
+from akslite_ps.sandbox.device.arc import connectivity
 from akslite_ps.sandbox.supervisor import Sandbox
 
 if TYPE_CHECKING:
@@ -354,3 +355,29 @@ def _restarts(cluster: Any) -> dict[str, int]:
         pod["metadata"]["name"]: sum(item["restartCount"] for item in pod["status"].get("containerStatuses") or ())
         for pod in cluster.state.store.objects("pods")
     }
+
+
+async def test_a_machine_that_joined_tells_the_arc_status_of_its_cluster(machines: Machines, kit: Kit) -> None:
+    first, second = await machines(2)
+    assert await kit.deploy(first, kit.scalable()) == "OK"
+    assert await kit.deploy(second, await kit.join_config(first)) == "OK"
+    access = first.device.azure.grant_access()
+    section = {
+        "ClusterName": "hall",
+        "Location": access.location,
+        "ResourceGroupName": access.resource_group,
+        "SubscriptionId": access.subscription_id,
+        "TenantId": access.tenant_id,
+        "ClientId": access.client_id,
+        "ClientSecret": access.secret,
+    }
+    assert await second.one("Test-AksEdgeArcConnection") is False
+    assert await first.one("Connect-AksEdgeArc", JsonConfigString=json.dumps({"Arc": section})) == "OK"
+
+    await second.wait_until(lambda: connectivity(second.device) == "Connected")
+    assert await second.one("Test-AksEdgeArcConnection") is True
+    info = (await second.one("Get-AksEdgeDeploymentInfo")).properties
+    assert info["Arc"].properties["Status"] == (await first.one("Get-AksEdgeDeploymentInfo")).properties["Arc"].properties["Status"]
+
+    await second.run(("Stop-AksEdgeNode", {}))
+    assert await second.one("Test-AksEdgeArcConnection") is True

@@ -20,8 +20,8 @@ from pypsrp.wsman import WSMan
 from akslite_ps.sandbox.certificates import CertificateAndKey, CertificateAuthority
 from akslite_ps.sandbox.embedded.merging import MergingStreams
 from akslite_ps.sandbox.engine import Account, CommandCall, CommandDescription, LogonSettings, PipelineRequest, Streams
-from akslite_ps.sandbox.protocol.shells import Quotas
 from akslite_ps.sandbox.protocol.winrm import WinRMListener
+from akslite_ps.sandbox.protocol.wsman_shell import Quotas
 
 T = TypeVar("T")
 Behaviour = Callable[[CommandCall, PipelineRequest, Streams], Awaitable[None]]
@@ -168,11 +168,11 @@ class Served:
     @property
     def receive_waits(self) -> bool:
         """Whether a client's Receive waits for output."""
-        return any(shell._receivers for shell in self.listener._shells._shells.values())
+        return any(shell._receivers for shell in self.listener.shells._shells.values())
 
     @property
     def shell_count(self) -> int:
-        return len(self.listener._shells._shells)
+        return len(self.listener.shells._shells)
 
     @property
     def saw_a_client_leave(self) -> bool:

@@ -17,9 +17,9 @@ from akslite_ps.sandbox import assumptions
 from akslite_ps.sandbox.protocol import wsman
 from akslite_ps.sandbox.protocol.pacing import paced
 from akslite_ps.sandbox.protocol.runspace_slots import RunspaceSlots
-from akslite_ps.sandbox.protocol.shells import Quotas, Shell
+from akslite_ps.sandbox.protocol.shells import Shell
 from akslite_ps.sandbox.protocol.wsman_faults import WSManFault
-from akslite_ps.sandbox.protocol.wsman_shell import ShellIdentity
+from akslite_ps.sandbox.protocol.wsman_shell import Quotas, ShellIdentity
 
 _HEADER = wsman.Header(message_id="uuid:1", action="Receive", timeout_s=5, max_envelope_size=512_000)
 _PIECE = "x" * 10_000
@@ -65,7 +65,7 @@ class Bench:
         pipeline = ClientPowerShell(self.client)
         pipeline.add_command(Command(name))
         pipeline.start()
-        await self.shell.start_command(str(pipeline.pipeline_id), self.said())
+        self.shell.start_command(str(pipeline.pipeline_id), self.said())
         return pipeline.pipeline_id
 
     async def read(self, command: uuid.UUID | None) -> list[Any]:

@@ -105,7 +105,7 @@ def test_a_dropped_idle_connection_is_http_400_and_the_shell_is_disconnected(
     with pytest.raises(WinRMTransportError) as caught:
         echo(pool, "a")
     assert caught.value.code == 400
-    (shell,) = served.listener._shells._shells.values()
+    (shell,) = served.listener.shells._shells.values()
     assert not shell.connected
 
 

@@ -11,8 +11,9 @@ from pypsrp.exceptions import WinRMTransportError, WSManFaultError
 from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.shell import WinRS
 
-from akslite_ps.sandbox.protocol.shells import Quotas
+from akslite_ps.errors import UsageError
 from akslite_ps.sandbox.protocol.winrm import WinRMListener
+from akslite_ps.sandbox.protocol.wsman_shell import Quotas
 
 
 @pytest.mark.parametrize(
@@ -30,7 +31,7 @@ async def test_a_device_listens_on_loopback_only(served):
         pass
 
     device = Elsewhere(address="10.0.0.1")
-    with pytest.raises(ValueError, match=r"127\.0\.0\.0/8"):
+    with pytest.raises(UsageError, match=r"10\.0\.0\.1 is not a loopback address"):
         await WinRMListener(device).start()
 
 

@@ -15,9 +15,8 @@ from lxml import etree
 from akslite_ps.sandbox.engine import ErrorInfo, PipelineFailed
 from akslite_ps.sandbox.protocol import wsman, wsman_replies
 from akslite_ps.sandbox.protocol.shell_service import ShellService
-from akslite_ps.sandbox.protocol.shells import Quotas
 from akslite_ps.sandbox.protocol.wsman_faults import WSManFault
-from akslite_ps.sandbox.protocol.wsman_shell import ClientGone
+from akslite_ps.sandbox.protocol.wsman_shell import ClientGone, Quotas
 
 USER = "PRESS-01\\aksadmin"
 SHELL_NS = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell"

@@ -12,7 +12,9 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pypsrp.complex_objects import GenericComplexObject, PSInvocationState
+from pypsrp.complex_objects import ApartmentState, GenericComplexObject, PSInvocationState
+from pypsrp.host import PSHost, PSHostUserInterface
+from pypsrp.messages import ErrorRecordMessage, WarningRecord
 from pypsrp.powershell import PowerShell, RunspacePool
 
 from akslite_ps.sandbox import LocalSandbox
@@ -105,7 +107,61 @@ ROWS: Mapping[str, Row] = {
     "a variable": "$x = Test-AksEdgeDeployment; $x; $x",
     "interpolation": '$n = 5; "n is $n, `$n"',
     "index into null": "$nothing[0]",
+    # help
+    "help of a command": "Get-Help Stop-AksEdgeNode | Select-Object Name, Synopsis, Category, ModuleName, Role",
+    "help has parameters": "Get-Help New-AksEdgeDeployment -Parameter * | Select-Object name, required, position, pipelineInput",
+    "help of one parameter": "Get-Help Stop-AksEdgeNode -Parameter N* | Select-Object defaultValue, globbing",
+    "help of commands": "Get-Help *-AksEdgeNode | Select-Object Name, Synopsis",
+    # enums
+    "an enum as a property": "Get-Command Write-Output | Select-Object Name, CommandType",
+    "an enum alone": '$c = Get-Command Write-Output; $t = $c.CommandType; "is $t"; $c | Select-Object -Expand CommandType',
+    "an enum compared": "Get-Command Write-Output | Where-Object CommandType -eq Cmdlet | Select-Object Name",
+    "an enum compared with its number": "Get-Command Write-Output | Where-Object CommandType -eq 8 | Select-Object Name",
+    "enums in order": "Get-Command Write-Output,Test-AksEdgeDeployment | Sort-Object CommandType | Select-Object Name",
+    "enums in groups": "Get-Command Write-Output,Test-AksEdgeDeployment | Group-Object CommandType | Select-Object Name,Count",
+    "enums as members": "Get-Command Write-Output | Select-Object CommandType | Get-Member C* | Select-Object -Exp Definition",
+    "an enum there and back": c("Write-Output", ApartmentState(value=1)),
+    # common parameters
+    "asked about a thrown error, nobody to ask": "Get-AksEdgeNodeAddr -NodeType Linux -ErrorAction Inquire; 'after'",
+    "asked about an error, nobody to ask": c("Write-Error", "x", ErrorAction="Inquire"),
+    "asked about a warning, nobody to ask": "Write-Warning 'w' -WarningAction Inquire; 'after'",
+    "stopped by a warning": "Write-Warning 'w' -WarningAction Stop; 'after'",
+    "stopped by information": "Write-Information 'hello' -InformationAction Stop; 'after'",
+    "warnings in a variable": "Write-Warning 'w' -WarningVariable w; Write-Warning 'v' -WarningVariable +w; $w; $w.Count",
+    "a silent warning in a variable": "Write-Warning 'w' -WarningAction SilentlyContinue -WarningVariable w; $w",
+    "errors in a variable": "Write-Error 'x' -ErrorVariable e -ea SilentlyContinue; Write-Error 'y' -ev +e -ea 0; $e",
+    "ignored errors": "Write-Error 'x' -ErrorVariable e -ErrorAction Ignore; $e.Count; Get-AksEdgeNodeAddr -ErrorAction Ignore",
+    "an error that stops, in a variable": "Write-Error 'x' -ErrorVariable e -ErrorAction Stop; $e.Count",
+    "host text kept": "Write-Host 'a' -InformationVariable i; Write-Host 'b' -InformationVariable +i; $i.Count; $i[1].Source",
+    "information with tags": "Write-Information 'hello' -InformationVariable i -Tags a,b; $i[0].MessageData; $i[0].Tags",
+    "ignored host text": "Write-Host 'hello' -InformationAction Ignore -InformationVariable i; $i.Count",
+    "host text of a function kept": "Test-AksEdgeNetworkParameters -JsonConfigString '{}' -InformationVariable i; $i.Count",
+    "output in a variable": "Write-Output 1,2 -OutVariable o; Write-Output 3 -OutVariable +o; $o.Count; $o",
+    "one output in a variable": "Test-AksEdgeDeployment -OutVariable o; $o.Count; $o[0]",
+    "output buffer": "1,2,3 | Write-Output -OutBuffer 2 | Select-Object -First 2",
+    "output buffer below nothing": c("Write-Output", 1, OutBuffer=-1),
+    "pipeline variable after its pipeline": "Write-Output 1,2 -PipelineVariable p; $p; 'x'",
+    "variable without a name": c("Write-Output", 1, OutVariable=""),
+    "pipeline variable without a name": c("Write-Output", 1, PipelineVariable=""),
+    "verbose on and off": "Write-Verbose 'v' -Verbose; Write-Verbose 'v' -Verbose:$false; Write-Verbose 'v'",
+    "suspended errors": "Test-AksEdgeDeployment -ErrorAction Suspend",
+    "suspended warnings": "Write-Warning 'w' -WarningAction Suspend",
+    "a preference as a number": c("Test-AksEdgeDeployment", ErrorAction=2),
 }
+ASKED: Mapping[str, tuple[str, int]] = {
+    "an error, yes": ("Write-Error 'x' -ErrorAction Inquire -ErrorVariable e; $e.Count", 0),
+    "errors, yes to all": ("'a','b' | Write-Error -ErrorAction Inquire; 'after'", 1),
+    "errors, yes each time": ("'a','b' | Write-Error -ErrorAction Inquire; 'after'", 0),
+    "an error, halt": ("Write-Error 'x' -ErrorAction Inquire; 'after'", 2),
+    "a warning, yes": ("Write-Warning 'x' -WarningAction Inquire; 'after'", 0),
+    "a warning, halt": ("Write-Warning 'x' -WarningAction Inquire; 'after'", 2),
+    "information, yes": ("Write-Information 'x' -InformationAction Inquire; 'after'", 0),
+    "information, halt": ("Write-Information 'x' -InformationAction Inquire; 'after'", 2),
+    "an exception, go on": ("Get-AksEdgeNodeAddr -ErrorAction Inquire; 'after'", 0),
+    "an exception, go on silently": ("Get-AksEdgeNodeAddr -ErrorAction Inquire; 'after'", 1),
+    "an exception, break": ("Get-AksEdgeNodeAddr -ErrorAction Inquire; 'after'", 2),
+}
+"""Command lines whose client is asked, and the choice that it answers each time."""
 
 
 class Journal(list[Any]):
@@ -177,7 +233,8 @@ def ask(pool: RunspacePool, row: Row, *, goes_on: bool = True) -> list[Any]:
                 pipeline.add_argument(argument)
     pipeline.invoke(redirect_shell_error_to_out=goes_on)
     pipeline.close()
-    return [*(normal(stream, item) for stream, item in notes), _STATES[pipeline.state]]
+    searching = [note for note in notes if note[0] == "progress" and note[1].activity == "Get-Help"]
+    return [*(normal(stream, item) for stream, item in notes if (stream, item) not in searching), _STATES[pipeline.state]]
 
 
 def normal(stream: str, item: Any) -> tuple[Any, ...]:
@@ -197,6 +254,12 @@ def normal(stream: str, item: Any) -> tuple[Any, ...]:
 
 
 def told(value: Any) -> Any:
+    if isinstance(value, ErrorRecordMessage):
+        return normal("error", value)
+    if isinstance(value, ApartmentState):
+        return ("enum", value.value, str(value))
+    if isinstance(value, WarningRecord):
+        return ("warning", value.message)
     if isinstance(value, GenericComplexObject):
         members = {**value.adapted_properties, **value.extended_properties}
         return (value.types[:1], {name: told(item) for name, item in members.items()})
@@ -253,3 +316,48 @@ def test_both_engines_answer_the_same_about_a_cluster(deployed: Pools, name: str
 def test_a_client_may_have_text_end_at_its_first_failed_statement(pools: Pools) -> None:
     row = "Get-Nothing; 'after'"
     assert ask(pools["embedded"], row, goes_on=False) == ask(pools["pwsh"], row, goes_on=False)
+
+
+class Deciding(PSHostUserInterface):
+    """A host that gives every question the same answer and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answer = 0
+        self.asked: list[Any] = []
+
+    def PromptForChoice(self, runspace: Any, pipeline: Any, caption: str, message: str, choices: Any, default: int) -> int:  # noqa: N802
+        told_choices = [tuple(_members(choice)[name] for name in ("label", "helpMessage")) for choice in choices]
+        self.asked.append((caption, text(message), told_choices, default))
+        return self.answer
+
+
+def _members(choice: GenericComplexObject) -> dict[str, Any]:
+    return {**choice.adapted_properties, **choice.extended_properties}
+
+
+Deciders = Mapping[str, tuple[RunspacePool, Deciding]]
+
+
+@pytest.fixture(scope="module")
+def deciders(shared: Devices) -> Iterator[Deciders]:
+    """Pools whose clients can be asked."""
+    with ExitStack() as opened:
+        found: dict[str, tuple[RunspacePool, Deciding]] = {}
+        for engine, name in (("embedded", shared.embedded), ("pwsh", shared.pwsh)):
+            connection, screen = opened.enter_context(shared.connection(name)), Deciding()
+            pool = RunspacePool(connection, host=PSHost(None, None, False, "test", None, screen, "1.0"))
+            found[engine] = (opened.enter_context(pool), screen)
+        yield found
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_both_engines_ask_the_same_and_take_the_answer_alike(deciders: Deciders, name: str) -> None:
+    row, answer = ASKED[name]
+    said: dict[str, Any] = {}
+    for engine, (pool, screen) in deciders.items():
+        screen.answer, screen.asked = answer, []
+        said[engine] = (ask(pool, row), screen.asked)
+
+    assert said["embedded"] == said["pwsh"]
+    assert said["pwsh"][1]

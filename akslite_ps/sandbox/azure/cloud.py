@@ -32,7 +32,7 @@ from akslite_ps.sandbox.azure.records import (
     Subscription,
     Tenant,
 )
-from akslite_ps.sandbox.device.state import damaged, write_private, write_whole
+from akslite_ps.sandbox.device.store import damaged, write_private, write_whole
 
 _ACTION_WORDS: dict[Action, str] = {
     "read": "Microsoft.Kubernetes/connectedClusters/read",

@@ -12,6 +12,8 @@ from akslite_ps.sandbox.embedded.syntax import shown_type, syntax_lines
 from akslite_ps.sandbox.embedded.values import text_of, wildcard
 from akslite_ps.sandbox.engine import PsValue
 
+_MAML = "MamlCommandHelpInfo"
+"""Type of the help that PowerShell reads from a module's comments or files, and the beginning of the types of its parts."""
 _HAS_WILDCARD = re.compile(r"[*?\[]")
 _CATEGORIES = (
     *("Alias", "Cmdlet", "Provider", "General", "FAQ", "Glossary", "HelpFile", "ScriptCommand", "Function", "Filter"),
@@ -84,23 +86,29 @@ def _short_help(info: CommandInfo) -> PsValue:
 def _help(info: CommandInfo, values: Any) -> PsValue:
     syntax = syntax_lines(info.syntax, show_allowed=True)
     view = next((word for word in ("Full", "Detailed", "Examples") if values.get(word)), "")
+    parameters = [_parameter_help(p) for p in info.syntax.parameters]
+    item = PsValue({"name": info.name, "parameter": parameters}, (f"{_MAML}#syntaxItem",))
     return PsValue(
         {
+            "parameters": PsValue({"parameter": parameters}, (f"{_MAML}#parameters",)),
+            "syntax": PsValue({"syntaxItem": [item]}, (f"{_MAML}#syntax",), "\r\n".join(syntax)),
+            "details": PsValue({"name": info.name, "description": _paragraph(info.synopsis)}, (f"{_MAML}#details",)),
+            "examples": None,
             "Name": info.name,
             "Category": info.command_type,
-            "ModuleName": info.module,
             "Synopsis": info.synopsis,
-            "Syntax": syntax,
-            "Parameters": [_parameter_help(p) for p in info.syntax.parameters],
-            "Examples": None,
             "Component": None,
-            "Functionality": None,
             "Role": None,
-            "RelatedLinks": None,
+            "Functionality": None,
+            "ModuleName": info.module,
         },
-        (f"ExtendedCmdletHelpInfo#{view}View" if view else "ExtendedCmdletHelpInfo", "System.Object"),
+        (f"{_MAML}#{view}View", f"HelpInfo#{view}View", _MAML, "HelpInfo") if view else (_MAML, "HelpInfo"),
         _help_text(info, syntax, view),
     )
+
+
+def _paragraph(text: str) -> list[PsValue]:
+    return [PsValue({"Text": text}, ("MamlParaTextItem", "MamlTextItem"), text)]
 
 
 def _help_text(info: CommandInfo, syntax: list[str], view: str) -> str:
@@ -120,25 +128,26 @@ def _help_text(info: CommandInfo, syntax: list[str], view: str) -> str:
 
 
 def _parameter_help(info: ParameterInfo) -> PsValue:
+    """As PowerShell makes it of a comment in a function: texts throughout, and positions that count from one."""
     return PsValue(
         {
-            "Name": info.name,
-            "Type": shown_type(info.type),
-            "Required": _required(info),
-            "Position": _position(info),
-            "PipelineInput": _takes_input(info),
-            "DefaultValue": info.default,
-            "Aliases": list(info.aliases),
-            "Values": list(info.allowed),
-            "Description": info.description,
+            "parameterValue": info.type,
+            "description": _paragraph(info.description or info.name),
+            "name": info.name,
+            "defaultValue": "" if info.default is None else text_of(info.default),
+            "type": PsValue({"name": info.type}, (f"{_MAML}#type",)),
+            "required": str(_required(info)).lower(),
+            "globbing": "false",
+            "pipelineInput": _pipeline_input(info),
+            "position": _position(info),
         },
-        ("ExtendedCmdletHelpInfo#parameter", "System.Object"),
+        (f"{_MAML}#parameter",),
         "\r\n".join([*_parameter_lines(info, full=True), ""]),
     )
 
 
 def _parameter_lines(info: ParameterInfo, *, full: bool) -> list[str]:
-    lines = [f"-{info.name}" + ("" if info.is_switch else f" <{shown_type(info.type)}>")]
+    lines = [f"-{info.name} " + (f"[<{info.type}>]" if info.is_switch else f"<{info.type}>")]
     if info.description:
         lines += [f"    {info.description}", "    "]
     if info.allowed:
@@ -161,7 +170,7 @@ def _required(info: ParameterInfo) -> bool:
 
 def _position(info: ParameterInfo) -> str:
     positions = [m.position for m in info.sets.values() if m.position is not None]
-    return str(positions[0]) if positions else "named"
+    return str(positions[0] + 1) if positions else "named"
 
 
 def _takes_input(info: ParameterInfo) -> bool:

@@ -67,7 +67,8 @@ def _members(value: Any) -> list[PsValue]:
     found = [_member(type_name, name, "Method", _SIGNATURES[name]) for name in _METHODS]
     for name in property_names(value):
         item = property_of(value, name)[1]
-        item_type = _SHORT_NAMES.get(type_name_of(item), type_name_of(item))
+        full_name = type_name_of(item)
+        item_type = full_name.rpartition(".")[2] if isinstance(item, EnumValue) else _SHORT_NAMES.get(full_name, full_name)
         definition = f"{item_type} {name}={text_of(item)}" if custom else f"{item_type} {name} {{get;}}"
         found.append(_member(type_name, name, kind, definition))
     return found

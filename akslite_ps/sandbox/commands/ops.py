@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from akslite_ps.aksedge import load_ops_catalog
 from akslite_ps.sandbox import assumptions
-from akslite_ps.sandbox.commands import ops_events, ops_removal, ops_update
+from akslite_ps.sandbox.commands import ops_events, ops_exposure, ops_removal, ops_update
 from akslite_ps.sandbox.commands.aksedge.nodes import kubeconfig_text
 from akslite_ps.sandbox.commands.catalog import command_from_spec
 from akslite_ps.sandbox.device import host, installer, kubectl
@@ -188,10 +188,12 @@ _RUN: dict[str, Implementation] = {
     "Request-AksLiteReboot": request_reboot,
     "Get-AksLiteKubeConfig": get_kube_config,
     "Get-AksLiteWorkload": get_workload,
+    **ops_exposure.RUN,
     **ops_removal.RUN,
     **ops_update.RUN,
 }
 _FOLDER = r"^[A-Za-z]:\\[^\"<>|?*:\r\n]*\Z"
+_IPV4 = r"^(\d{1,3}\.){3}\d{1,3}\Z"
 _STRICTER: dict[str, dict[str, dict[str, Any]]] = {
     "Install-AksLiteMsi": {
         "Source": {"pattern": r"^(https://[^\s\"']+|\\\\[^\"<>|?*\r\n]+|[A-Za-z]:\\[^\"<>|?*:\r\n]+)\Z"},
@@ -199,6 +201,14 @@ _STRICTER: dict[str, dict[str, dict[str, Any]]] = {
         "InstallDir": {"pattern": _FOLDER},
         "VhdxDir": {"pattern": _FOLDER},
     },
+    "Add-AksLiteExposure": {
+        "ListenPort": {"minimum": 1, "maximum": 65535},
+        "ListenAddress": {"pattern": _IPV4},
+        "ConnectAddress": {"pattern": _IPV4},
+        "ConnectPort": {"minimum": 1, "maximum": 65535},
+        "RemoteAddress": {"pattern": r"^(LocalSubnet|(\d{1,3}\.){3}\d{1,3}(/\d{1,2})?)\Z"},
+    },
+    "Remove-AksLiteExposure": {"ListenPort": {"minimum": 1, "maximum": 65535}, "ListenAddress": {"pattern": _IPV4}},
     "Get-AksLiteEvent": {"Newest": {"minimum": 1, "maximum": 1000}},
     "Get-AksLiteLeftover": {"VhdxDir": {"pattern": _FOLDER}},
     "Get-AksLiteWorkload": {"Namespace": {"pattern": r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z"}},

@@ -81,7 +81,9 @@ async def get_leftover(call: Call) -> PsValue:
             "NodeDisks": [f"{folder}\\{name}.vhdx" for name in names],
             "Switches": list(dict.fromkeys(switches)) if hyper_v else None,
             "Networks": list(dict.fromkeys(switches)) if hyper_v else None,
-            "PortProxies": [],
+            "PortProxies": [
+                f"{p.listen_address}:{p.listen_port} -> {p.connect_address}:{p.connect_port}" for p in state.port_proxies
+            ],
             "RegistryKeys": keys,
             "Folders": folders,
         }

@@ -1,4 +1,4 @@
-"""Commands that write: Write-Output, Write-Host, Write-Warning, Write-Error, Write-Progress."""
+"""Commands that write: Write-Output, Write-Host, and one for each stream."""
 
 from __future__ import annotations
 
@@ -37,6 +37,16 @@ async def write_warning(call: Call) -> None:
 async def write_verbose(call: Call) -> None:
     async for message in call.items("Message"):
         call.verbose(message)
+
+
+async def write_debug(call: Call) -> None:
+    async for message in call.items("Message"):
+        call.debug(message)
+
+
+async def write_information(call: Call) -> None:
+    async for message in call.items("MessageData"):
+        call.information(text_of(message), tags=tuple(call["Tags"] or ()), source=call.info.name)
 
 
 async def write_error(call: Call) -> None:
@@ -110,6 +120,25 @@ COMMANDS = (
         module=_MODULE,
         class_name="WriteVerboseCommand",
         synopsis="Writes to the verbose stream where -Verbose is given.",
+        read_only=True,
+    ),
+    cmdlet(
+        "Write-Debug",
+        write_debug,
+        parameter("Message", "String", mandatory=True, position=0, from_pipeline=True, may_be_empty=True, aliases=("Msg",)),
+        module=_MODULE,
+        class_name="WriteDebugCommand",
+        synopsis="Writes to the debug stream where -Debug is given.",
+        read_only=True,
+    ),
+    cmdlet(
+        "Write-Information",
+        write_information,
+        parameter("MessageData", "Object", mandatory=True, position=0, from_pipeline=True, aliases=("Msg", "Message")),
+        parameter("Tags", "String[]", position=1),
+        module=_MODULE,
+        class_name="WriteInformationCommand",
+        synopsis="Writes to the information stream.",
         read_only=True,
     ),
     cmdlet(

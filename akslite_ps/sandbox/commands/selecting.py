@@ -111,7 +111,10 @@ def _shaped(call: Call, value: Any, wanted: list[PropertyExpression]) -> list[An
             properties[label] = item
     if expand:
         return [_with_properties(item, properties) for item in _expanded(call, value, expand)]
-    return [PsValue(properties, (f"Selected.{type_name_of(value).removeprefix('Selected.')}", _CUSTOM_OBJECT, "System.Object"))]
+    kind = type_name_of(value).removeprefix("Selected.")
+    # A name without namespace, as those of help have, was given to a custom object; Select-Object tells the object's own type.
+    kind = kind if "." in kind.partition("#")[0] else _CUSTOM_OBJECT
+    return [PsValue(properties, (f"Selected.{kind}", _CUSTOM_OBJECT, "System.Object"))]
 
 
 def _expanded(call: Call, value: Any, name: str) -> list[Any]:

@@ -8,9 +8,9 @@ from typing import Any
 from akslite_ps.sandbox.commands.expressions import PropertyExpression, property_expressions
 from akslite_ps.sandbox.embedded.cmdlet import Call, CommandInfo, cmdlet
 from akslite_ps.sandbox.embedded.format_records import LEFT, RIGHT, Column, grouped, list_records, table_records
-from akslite_ps.sandbox.embedded.formatting import default_records, format_objects
+from akslite_ps.sandbox.embedded.formatting import default_records, format_objects, grouped_by
 from akslite_ps.sandbox.embedded.parameters import ParameterInfo, parameter, switch
-from akslite_ps.sandbox.embedded.values import property_names, property_of, text_of
+from akslite_ps.sandbox.embedded.values import property_names, text_of
 from akslite_ps.sandbox.engine import PsValue
 
 _UTILITY = "Microsoft.PowerShell.Utility"
@@ -72,18 +72,7 @@ def _all_of(value: Any) -> list[PropertyExpression]:
 
 
 def _groups(call: Call, values: list[Any]) -> list[tuple[str, list[Any]]]:
-    if not values:
-        return []
-    if call["GroupBy"] is None:
-        return [("", values)]
-    name = text_of(call["GroupBy"])
-    found: list[tuple[str, list[Any]]] = []
-    for value in values:
-        heading = f"{name}: {text_of(property_of(value, name)[1])}"
-        if not found or found[-1][0] != heading:
-            found.append((heading, []))
-        found[-1][1].append(value)
-    return found
+    return grouped_by(values, "" if call["GroupBy"] is None else text_of(call["GroupBy"])) if values else []
 
 
 async def out_string(call: Call) -> AsyncIterator[str]:

@@ -255,13 +255,13 @@ def connectivity(device: SimulatedDevice) -> Connectivity | None:
 
 def _own_resource(device: SimulatedDevice) -> ConnectedCluster | None:
     """What stands in Azure for the device's cluster, whichever of its machines connected it."""
-    deployment, cluster = device.state.deployment, device.cluster.cluster
+    deployment, served = device.state.deployment, device.cluster.served
     if deployment is None:
         return None
     known = device.azure.cluster_of(deployment.arc.resource_id) if deployment.arc is not None else None
-    if known is not None or cluster is None:
+    if known is not None or served is None:
         return known
-    uid = cluster_uid(cluster)
+    uid = cluster_uid(served.cluster)
     return next((resource for resource in device.azure.records.clusters if resource.cluster == uid), None)
 
 

@@ -325,6 +325,7 @@ class ClusterHost:
             distribution=product.distribution,
             control_plane_address=deployment.control_plane_address,
             endpoint_address=spec.address,
+            exposed_on=spec.exposed_on,
             endpoint_port=port,
         )
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from akslite_ps.sandbox.device.state import Distribution, Moment, damaged, write_whole
+from akslite_ps.sandbox.device.state import Distribution, Moment
+from akslite_ps.sandbox.device.store import damaged, write_whole
 
 _FILE_VERSION = 2
 
@@ -40,7 +41,8 @@ class ClusterRecord(BaseModel):
         name: Its name, in Azure too.
         distribution: K3s or K8s.
         control_plane_address: ControlPlaneEndpointIp, by which machines find it; None where no machine can join.
-        endpoint_address: Loopback address at which its Kubernetes API answers.
+        endpoint_address: At which its Kubernetes API answers: that of the machine that it began on.
+        exposed_on: The address outside 127.0.0.0/8 that was confirmed for that machine.
         endpoint_port: And the port; 0 lets the system choose once.
         join_token: The one token that is good.
     """
@@ -52,6 +54,7 @@ class ClusterRecord(BaseModel):
     distribution: Distribution
     control_plane_address: str | None = None
     endpoint_address: str
+    exposed_on: str | None = None
     endpoint_port: int = 0
     join_token: JoinToken | None = None
 

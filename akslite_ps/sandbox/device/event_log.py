@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from akslite_ps.sandbox.device.state import write_whole
+from akslite_ps.sandbox.device.store import write_whole
 
 Level = Literal["Critical", "Error", "Warning", "Information"]
 

@@ -6,7 +6,9 @@ Read by ``device.simulated`` for the listener's authentication and by ``device.s
 from __future__ import annotations
 
 from akslite_ps.aksedge.roles import OPERATORS, VIEWERS
-from akslite_ps.sandbox.device.state import DeviceSpec, DeviceStore
+from akslite_ps.errors import UsageError
+from akslite_ps.sandbox.device.state import DeviceSpec
+from akslite_ps.sandbox.device.store import DeviceStore
 from akslite_ps.sandbox.engine import Account
 
 ADMINISTRATORS = "Administrators"
@@ -17,6 +19,23 @@ def local_accounts(spec: DeviceSpec, store: DeviceStore) -> tuple[Account, ...]:
     restricted = (spec.operator_user, spec.viewer_user)
     passwords = {spec.user: store.password(), **{user: store.password_of(user) for user in restricted}}
     return tuple(Account(spec.computer_name, user, password) for user, password in passwords.items())
+
+
+def local_user(spec: DeviceSpec, user: str | None) -> str:
+    """A local user as the device spells it; None means the administrator.
+
+    Raises:
+        UsageError: The device has no such user.
+    """
+    users = {name.casefold(): name for name in (spec.user, spec.operator_user, spec.viewer_user)}
+    known = users.get((user or spec.user).casefold())
+    if known is None:
+        raise UsageError(
+            f"there is no local user {user!r} on it",
+            device=spec.name,
+            next_action=f"its local users are: {', '.join(users.values())}",
+        )
+    return known
 
 
 def groups_of(spec: DeviceSpec, user: str) -> frozenset[str]:

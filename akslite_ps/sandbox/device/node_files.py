@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from akslite_ps.sandbox.device.state import write_whole
+from akslite_ps.sandbox.device.store import write_whole
 
 HOME = "/home/aksedge-user"
 _WRITABLE = (HOME, "/tmp")  # noqa: S108 - a folder of the simulated node

@@ -342,7 +342,13 @@ class ServedCluster:
         from akslite_ps.sandbox.kubernetes.api import KubernetesApi
 
         record = self.record
-        api = KubernetesApi(self.cluster, address=record.endpoint_address, port=record.endpoint_port, sleep=self.sleep)
+        api = KubernetesApi(
+            self.cluster,
+            address=record.endpoint_address,
+            port=record.endpoint_port,
+            exposed_on=record.exposed_on,
+            sleep=self.sleep,
+        )
         await api.start()
         self._api = api
         self.record = record.model_copy(update={"endpoint_port": api.port})

@@ -10,6 +10,7 @@ import asyncio
 import codecs
 import contextlib
 import datetime as dt
+import functools
 import logging
 import random
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
@@ -33,8 +34,10 @@ from akslite_ps.sandbox.device.logons import Logons
 from akslite_ps.sandbox.device.node_files import NodeFiles
 from akslite_ps.sandbox.device.product_faults import HOST_STATES, cure
 from akslite_ps.sandbox.device.site import Site
-from akslite_ps.sandbox.device.state import DeviceSpec, DeviceState, DeviceStore, Fault, Hardware, NodeKind
-from akslite_ps.sandbox.engine import Account, LogonSettings, RelayedEngine, Runspace
+from akslite_ps.sandbox.device.state import DeviceSpec, DeviceState, Fault, Hardware, NodeKind
+from akslite_ps.sandbox.device.store import DeviceStore
+from akslite_ps.sandbox.engine import Account, LogonSettings, Runspace
+from akslite_ps.sandbox.relayed_engine import RelayedEngine
 
 if TYPE_CHECKING:
     from akslite_ps.sandbox.pwsh.device_engine import DeviceEngine
@@ -77,6 +80,7 @@ class SimulatedDevice:
         make_engine: Makes what runs its PowerShell processes; called when the first is needed.
         make_certificate: Makes certificate and key (PEM) of the HTTPS listener, or one that has expired, when first needed.
         client_authority: Authority whose client certificates the device trusts, PEM.
+        made: Spec and state of a device that has not changed since it was made; by default they are read from its folder.
     """
 
     def __init__(
@@ -90,10 +94,11 @@ class SimulatedDevice:
         make_engine: Callable[[SimulatedDevice], DeviceEngine],
         make_certificate: MakeCertificate,
         client_authority: bytes | None = None,
+        made: tuple[DeviceSpec, DeviceState] | None = None,
     ) -> None:
         self.store = store
         self.clock = DeviceClock(pace)
-        self._spec, loaded = store.load()
+        self._spec, loaded = self._kept = made or store.load()
         self._state = _after_restart_of_the_sandbox(loaded, self.clock.now())
         self._make_listener = make_listener
         self._make_engine = make_engine
@@ -108,7 +113,6 @@ class SimulatedDevice:
         self._switch = FaultSwitch(self)
         self._following = asyncio.Lock()
         self._known_password_changed = False
-        self._random = random.Random(self._spec.name)  # noqa: S311 - boot times, not secrets
         self.azure = azure
         self.drive = Drive(store.folder / "drive")
         self.events = EventLog(store.folder / "events.jsonl")
@@ -166,7 +170,7 @@ class SimulatedDevice:
         return self._make_certificate(self._spec, expired=self.fault("server-certificate-expired") is not None)
 
     def open_engine(self, configuration_name: str, user: str) -> RelayedEngine | None:
-        """The PowerShell process for a new shell, where the device has that engine; see ``engine.RelayingDevice``.
+        """The PowerShell process for a new shell, where the device has that engine; see ``relayed_engine.RelayingDevice``.
 
         Restricted session configurations stay with the embedded engine: a real PowerShell would have to be locked up first.
 
@@ -218,13 +222,20 @@ class SimulatedDevice:
     def update(self, **changes: Any) -> DeviceState:
         """Change the state and keep it on disk."""
         self._state = self._state.model_copy(update=changes)
-        self.store.save(self._spec, self._state)
+        self._keep()
         return self._state
 
     def configure(self, spec: DeviceSpec) -> None:
         """Change what the device is, e.g. its hardware; ports and names take effect at its next start."""
         self._spec = spec
-        self.store.save(self._spec, self._state)
+        self._keep()
+
+    def _keep(self) -> None:
+        """Write what the device is and what has become of it, where that is not on disk already."""
+        spec, state = self._kept
+        if spec is not self._spec or state is not self._state:
+            self.store.save(self._spec, self._state)
+            self._kept = (self._spec, self._state)
 
     def change_hardware(self, **changes: Any) -> None:
         """Make the host another one, e.g. ``total_memory_mb=4096`` or ``default_gateway=None``; see :class:`Hardware`.
@@ -347,7 +358,7 @@ class SimulatedDevice:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._stop_services(abort=False, machine_goes_down=False)
-        self.store.save(self._spec, self._state)
+        self._keep()
 
     def begin_reboot(
         self, delay_seconds: float = 0.0, *, is_announced: bool = False, keeps_boot_time: bool = False
@@ -401,12 +412,12 @@ class SimulatedDevice:
         self.update(power="restarting")
         system_events.note_shutdown(self, is_announced=is_announced)
         await self._stop_services(abort=not is_announced)
-        await self.clock.sleep(self._random.uniform(*assumptions.BOOT_SECONDS))
+        await self.clock.sleep(self._boot_times.uniform(*assumptions.BOOT_SECONDS))
         self._state = _after_boot(self._state, self._state.boot_time if keeps_boot_time else self.clock.now())
         cure(self, "reboot")
         system_events.note_start(self, was_announced=is_announced)
         await self.start()
-        self.store.save(self._spec, self._state)
+        self._keep()
         log.info("%s: up again", self.name)
 
     async def _stop_services(self, *, abort: bool, machine_goes_down: bool = True) -> None:
@@ -423,6 +434,10 @@ class SimulatedDevice:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+    @functools.cached_property
+    def _boot_times(self) -> random.Random:
+        return random.Random(self._spec.name)  # noqa: S311 - boot times, not secrets
 
     @property
     def is_idle(self) -> bool:
@@ -478,7 +493,8 @@ def _after_restart_of_the_sandbox(state: DeviceState, now: dt.datetime) -> Devic
     """A device that was restarting has come up meanwhile; what ran on it has been torn down."""
     if state.power == "restarting":
         return _after_boot(state, now)
-    return state.model_copy(update={"deployment": _interrupted(state)})
+    deployment = _interrupted(state)
+    return state if deployment is state.deployment else state.model_copy(update={"deployment": deployment})
 
 
 def _interrupted(state: DeviceState) -> Any:

@@ -1,26 +1,18 @@
 """What a simulated device is and what has become of it, as frozen data with a JSON form.
 
-``DeviceSpec`` is chosen when the device is made; ``DeviceState`` changes while it runs. ``DeviceStore`` keeps
-both in the device's folder, written whole and swapped in, so that a killed process leaves the old file or the
-new one. Used by ``device.simulated`` and ``sandbox.supervisor``; knows nothing of behaviour.
+``DeviceSpec`` is chosen when the device is made; ``DeviceState`` changes while it runs. ``device.store`` keeps both on disk. Used
+by ``device.simulated`` and ``sandbox.supervisor``; knows nothing of behaviour.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import json
-import os
 import random
-import secrets
-import string
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from akslite_ps.aksedge.host_requirements import CLIENT_ONLY_FEATURES, HOST_FEATURES
-from akslite_ps.errors import AksLiteError
-from akslite_ps.sandbox.device.state_migration import FILE_VERSION, migrated
 from akslite_ps.sandbox.engine import ChannelBinding, LogonScheme
 
 FeatureState = Literal["Enabled", "Disabled", "EnablePending"]
@@ -30,7 +22,7 @@ NodeKind = Literal["Linux", "Windows"]
 Power = Literal["on", "restarting", "off"]
 EngineName = Literal["embedded", "pwsh"]
 EndpointHost = Literal["64-bit", "32-bit", "PowerShell 7"]
-Moment = Annotated[dt.datetime, AfterValidator(lambda moment: moment.astimezone(dt.UTC))]
+Moment = Annotated[dt.datetime, AfterValidator(lambda moment: moment if moment.tzinfo is dt.UTC else moment.astimezone(dt.UTC))]
 
 
 class _Frozen(BaseModel):
@@ -119,7 +111,8 @@ class DeviceSpec(_Frozen):
     Args:
         name: The device's id, e.g. ``press-01``.
         computer_name: Windows' name of it, upper case.
-        address: Loopback address, 127.x.y.z.
+        address: Where it listens: a loopback address, 127.x.y.z, unless ``exposed_on`` says the same other one.
+        exposed_on: The address outside 127.0.0.0/8 that somebody confirmed for it (``sandbox.exposure``).
         http_port, https_port: WinRM; 0 lets the system choose at the first start.
         kubernetes_port: Kubernetes API of a deployed device; 0 likewise.
         user: The one local administrator.
@@ -130,6 +123,7 @@ class DeviceSpec(_Frozen):
     name: str
     computer_name: str
     address: str
+    exposed_on: str | None = None
     http_port: int = 5985
     https_port: int = 5986
     kubernetes_port: int = 6443
@@ -185,6 +179,24 @@ class ProductUpdate(_Frozen):
     kubernetes_version: str
     due: Literal["product", "control-plane", "workers"]
     began_at: Moment
+
+
+class PortProxy(_Frozen):
+    """A port of the host that leads elsewhere, as ``netsh interface portproxy`` keeps it."""
+
+    listen_address: str
+    listen_port: int
+    connect_address: str
+    connect_port: int
+
+
+class FirewallRule(_Frozen):
+    """An inbound rule of Windows' firewall that somebody has added."""
+
+    name: str
+    group: str
+    port: int
+    remote_addresses: tuple[str, ...] = ()
 
 
 class ArcConnection(_Frozen):
@@ -341,6 +353,8 @@ class DeviceState(_Frozen):
     faults: tuple[Fault, ...] = ()
     failed_logons: dict[str, FailedLogons] = Field(default_factory=dict)
     left_switches: tuple[str, ...] = ()
+    port_proxies: tuple[PortProxy, ...] = ()
+    firewall_rules: tuple[FirewallRule, ...] = ()
 
     @property
     def features_enabled(self) -> bool:
@@ -366,102 +380,3 @@ def bare_windows(hardware: Hardware, now: dt.datetime) -> DeviceState:
     server = hardware.os_installation_type == "Server"
     features = [name for name in HOST_FEATURES if not (server and name in CLIENT_ONLY_FEATURES)]
     return DeviceState(boot_time=now, features=dict.fromkeys(features, "Disabled"), openssh_client=hardware.openssh_client)
-
-
-class _DeviceFile(_Frozen):
-    version: int = FILE_VERSION
-    spec: DeviceSpec
-    state: DeviceState
-
-
-class DeviceStore:
-    """The folder of one device on disk.
-
-    Args:
-        folder: ``<sandbox>/devices/<name>``; made when the device is.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.password_file = folder / "password"
-        self.keytab_file = folder / "krb5.keytab"
-        self._file = folder / "device.json"
-
-    @property
-    def exists(self) -> bool:
-        return self._file.is_file()
-
-    def create(self, spec: DeviceSpec, state: DeviceState) -> None:
-        """Make the folder, random passwords and the first state."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_private(self.password_file, _random_password())
-        for user in (spec.operator_user, spec.viewer_user):
-            write_private(self._password_file_of(user), _random_password())
-        self.save(spec, state)
-
-    def load(self) -> tuple[DeviceSpec, DeviceState]:
-        """Read spec and state back.
-
-        Raises:
-            AksLiteError: The file is not one of ours.
-        """
-        try:
-            stored = _DeviceFile.model_validate(migrated(json.loads(self._file.read_bytes()), self.folder))
-        except (OSError, ValueError):
-            raise damaged(self._file) from None
-        return stored.spec, stored.state
-
-    def save(self, spec: DeviceSpec, state: DeviceState) -> None:
-        """Write spec and state; a reader sees the old file or the new one, never half."""
-        write_whole(self._file, _DeviceFile(spec=spec, state=state).model_dump_json(indent=1).encode())
-
-    def password(self) -> str:
-        return self.password_file.read_text(encoding="utf-8").strip()
-
-    def password_of(self, user: str) -> str:
-        """The password of an account beside the administrator's, in the file ``password-<user>``; made where there is none yet."""
-        file = self._password_file_of(user)
-        if not file.is_file():
-            write_private(file, _random_password())
-        return file.read_text(encoding="utf-8").strip()
-
-    def _password_file_of(self, user: str) -> Path:
-        return self.folder / f"password-{user}"
-
-    @property
-    def cluster_path(self) -> Path:
-        """Where the cluster of a single machine is kept (``device.cluster_record``)."""
-        return self.folder / "cluster.json"
-
-
-def damaged(file: Path) -> AksLiteError:
-    """The error for a file of the sandbox that cannot be read."""
-    return AksLiteError(
-        f"{file} is missing or damaged",
-        attempted="read the state of the simulated devices",
-        next_action="restore the file, or begin anew: akslite sandbox down --delete",
-    )
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file beside ``path`` and swap it in."""
-    beside = path.with_name(path.name + ".new")
-    beside.write_bytes(data)
-    beside.replace(path)
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read (on Windows the user's profile guards it)."""
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-
-
-def _random_password() -> str:
-    """Twenty letters and digits, at least one of each class, as Windows' complexity rule asks."""
-    alphabet = string.ascii_letters + string.digits
-    while True:
-        password = "".join(secrets.choice(alphabet) for _ in range(20))
-        if any(c.islower() for c in password) and any(c.isupper() for c in password) and any(c.isdigit() for c in password):
-            return password

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Literal
 
+from akslite_ps.sandbox import assumptions
 from akslite_ps.sandbox.embedded.conversion import ENUMS, ConversionFailed, convert
 from akslite_ps.sandbox.embedded.parameters import BARE, CommandSyntax, ParameterInfo, WrittenArgument
 from akslite_ps.sandbox.embedded.patterns import dotnet_pattern
@@ -120,6 +121,8 @@ def prepared(syntax: CommandSyntax, parameter: ParameterInfo, value: Any) -> Any
             "validation",
         )
     _check_empty(syntax, parameter, value, converted)
+    if parameter.type == "ActionPreference" and converted == "Suspend":
+        raise _not_settable(syntax, parameter, assumptions.SUSPEND_REFUSED)
     return converted
 
 
@@ -167,10 +170,14 @@ def _unsettable(syntax: CommandSyntax, parameter: ParameterInfo) -> BindingFaile
     try:
         convert(None, parameter.type)
     except ConversionFailed as failed:
-        message = f'Cannot bind parameter \'{parameter.name}\' to the target. Exception setting "{parameter.name}": "{failed}"'
-        found = refusal(syntax, "ParameterBindingFailed", message)
-        return BindingFailed(replace(found.error, category="WriteError"), "binding")
+        return _not_settable(syntax, parameter, str(failed))
     raise AssertionError("null is no member of an enum")
+
+
+def _not_settable(syntax: CommandSyntax, parameter: ParameterInfo, why: str) -> BindingFailed:
+    message = f'Cannot bind parameter \'{parameter.name}\' to the target. Exception setting "{parameter.name}": "{why}"'
+    found = refusal(syntax, "ParameterBindingFailed", message)
+    return BindingFailed(replace(found.error, category="WriteError"), "binding")
 
 
 def _wrong_type(syntax: CommandSyntax, parameter: ParameterInfo, shown: str, reason: str) -> BindingFailed:
@@ -182,6 +189,11 @@ def _wrong_type(syntax: CommandSyntax, parameter: ParameterInfo, shown: str, rea
 def _faults(parameter: ParameterInfo, value: Any) -> Iterator[str]:
     """What the Validate attributes of a parameter say against a value."""
     items = value if is_sequence(value) else [value]
+    if parameter.names_variable and not text_of(value).removeprefix("+"):
+        yield (
+            'Cannot process argument because the value of argument "path" is not valid. Change the value of the "path" argument '
+            "and run the operation again."
+        )
     if parameter.not_null and (value is None or (is_sequence(value) and None in value)):
         yield "The argument is null. Provide a valid value for the argument, and then try running the command again."
     if parameter.not_empty and (value is None or value in ("", []) or (is_sequence(value) and any(i in (None, "") for i in value))):

@@ -7,16 +7,17 @@ stops the commands before it. Run by ``embedded.runspace``; written in ``sandbox
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
 
 from akslite_ps.sandbox.embedded.arguments import BindingFailed
-from akslite_ps.sandbox.embedded.failures import ScriptEnded, Thrown, error_object, target_of
+from akslite_ps.sandbox.embedded.failures import ScriptEnded, Thrown, target_of
 from akslite_ps.sandbox.embedded.kept import Kept
+from akslite_ps.sandbox.embedded.merging import merged_error, merged_information, merged_informational
 from akslite_ps.sandbox.embedded.parameters import CommandSyntax, ParameterInfo
 from akslite_ps.sandbox.embedded.pipeline_binding import Binding, MissingFromInput
-from akslite_ps.sandbox.embedded.prompts import ask_to_confirm
+from akslite_ps.sandbox.embedded.prompts import CONTINUE, ask_to_confirm, ask_to_continue, ask_to_silence
 from akslite_ps.sandbox.engine import ErrorInfo, PipelineFailed, Progress, Streams
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 Implementation = Callable[["Call"], AsyncIterator[Any]] | Callable[["Call"], Awaitable[Any]]
 Impact = Literal["Low", "Medium", "High"]
+_T = TypeVar("_T")
 
 INPUT_NOT_BOUND = (
     "The input object cannot be bound to any parameters for the command either because the command does not take pipeline input "
@@ -33,9 +35,7 @@ INPUT_NOT_BOUND = (
 INPUT_INCOMPLETE = (
     "The input object cannot be bound because it did not contain the information required to bind all mandatory parameters:"
 )
-_STOP_MESSAGE = (
-    'The running command stopped because the preference variable "WarningPreference" or common parameter is set to Stop: '
-)
+_STOPPED_BY_USER = "The running command stopped because the user selected the Stop option."
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,21 @@ def cmdlet(
     return CommandInfo(syntax, run, module, version, synopsis=synopsis, read_only=read_only)
 
 
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """A question whether a command may go on after a record.
+
+    Args:
+        preference: The common parameter that asks for it.
+        question: What is asked.
+        write: Writes the record where that waits for the answer.
+    """
+
+    preference: str
+    question: str
+    write: Callable[[], None] | None = None
+
+
 @dataclass(slots=True)
 class Call:
     """One running command.
@@ -97,7 +112,9 @@ class Call:
         upstream: Objects piped in, None where nothing is.
         streams: Where the pipeline's records go.
         runspace: The runspace it runs in.
-        kept: What -ErrorVariable and -WarningVariable are to hold.
+        kept: What -ErrorVariable and its like are to hold.
+        inquiries: Records whose preference is Inquire and about which nobody was asked yet; see :meth:`settle`.
+        continues: The preferences to which somebody answered that further records need no question.
         answered_for_all: Somebody confirmed or refused this and all further operations of the call.
     """
 
@@ -107,6 +124,8 @@ class Call:
     streams: Streams
     runspace: EmbeddedRunspace
     kept: Kept = field(default_factory=Kept)
+    inquiries: list[Inquiry] = field(default_factory=list)
+    continues: set[str] = field(default_factory=set)
     answered_for_all: bool | None = None
 
     @property
@@ -125,6 +144,7 @@ class Call:
             yield self.binding.values
             return
         async for item in self.upstream:
+            await self.settle()
             try:
                 bound = self.binding.bind_object(item)
             except MissingFromInput as missing:
@@ -153,24 +173,96 @@ class Call:
 
     def host(self, text: str) -> None:
         """Write to the host, as Write-Host does."""
-        self.streams.information(text)
+        self.information(text, tags=("PSHOST",), source="Write-Host")
+
+    def information(self, text: str, *, tags: Sequence[str], source: str) -> None:
+        """Write an information record as ``-InformationAction`` and ``-InformationVariable`` say."""
+        action = self.binding.values.get("InformationAction", "SilentlyContinue")
+        # A remote client gets what is silent, too: its own preference decides what it shows.
+        if action != "Ignore":
+            self.streams.information(text, tags=tags, source=source)
+        self.kept.information.append(merged_information(text, tuple(tags), source, self.device.now()))
+        self._judge(action, "Information", text)
 
     def warning(self, text: str) -> None:
+        """Write a warning as ``-WarningAction`` and ``-WarningVariable`` say."""
         action = self.binding.values.get("WarningAction", "Continue")
         if action != "Ignore":
-            self.kept.warnings.append(text)
-        if action == "Stop":
-            raise ScriptEnded(self._stopped(text))
-        if action in {"Continue", "Inquire"}:
+            self.kept.warnings.append(merged_informational("warning", text))
+        if action in {"Continue", "Inquire", "Stop"}:
             self.streams.warning(text)
+        self._judge(action, "Warning", text)
+
+    def _judge(self, action: str, kind: str, text: str) -> None:
+        """What follows from a record that is written.
+
+        Raises:
+            ScriptEnded: The action is Stop.
+        """
+        if action == "Stop":
+            raise ScriptEnded(
+                self._action_stopped(
+                    f'The running command stopped because the preference variable "{kind}Preference" or common parameter is set to '
+                    f"Stop: {text}"
+                )
+            )
+        if action == "Inquire":
+            self.inquiries.append(Inquiry(f"{kind}Action", CONTINUE))
+
+    async def settle(self) -> None:
+        """Ask the client about the records that wait for it. Records are written at once, so the questions about them come when
+        the command next gives or takes an object, or has ended.
+
+        Raises:
+            PipelineFailed: The client cannot be asked.
+            ScriptEnded: It does not want the command to go on.
+        """
+        while self.inquiries:
+            inquiry = self.inquiries.pop(0)
+            if inquiry.preference not in self.continues:
+                answer = await self._asked(ask_to_continue(self.streams, inquiry.question))
+                if not answer.yes:
+                    self.inquiries.clear()
+                    raise ScriptEnded(self._action_stopped(_STOPPED_BY_USER))
+                if answer.for_all:
+                    self.continues.add(inquiry.preference)
+            if inquiry.write is not None:
+                inquiry.write()
+
+    async def silences(self, thrown: Thrown) -> bool:
+        """Whether what a function threw is nothing to its caller, as ``-ErrorAction`` says.
+
+        Raises:
+            PipelineFailed: The caller is to be asked and cannot be.
+        """
+        action = self.binding.values.get("ErrorAction")
+        if action == "Inquire":
+            return await self._asked(ask_to_silence(self.streams, thrown.error.message))
+        return action in {"SilentlyContinue", "Ignore"}
+
+    async def _asked(self, question: Awaitable[_T]) -> _T:
+        try:
+            return await question
+        except PipelineFailed as failed:
+            source = self.info.syntax.error_source or self.info.name
+            raise PipelineFailed(
+                replace(
+                    failed.error,
+                    error_id=f"HostFunctionNotImplemented,{source}",
+                    category="NotImplemented",
+                    activity=self.info.name,
+                )
+            ) from None
 
     def verbose(self, text: str) -> None:
         if self.binding.values.get("Verbose", False):
             self.streams.verbose(text)
 
     def debug(self, text: str) -> None:
+        """Write to the debug stream with ``-Debug``; Windows PowerShell asks after each record (about_CommonParameters)."""
         if self.binding.values.get("Debug", False):
             self.streams.debug(text)
+            self.inquiries.append(Inquiry("Debug", CONTINUE))
 
     def progress(self, progress: Progress) -> None:
         self.streams.progress(progress)
@@ -184,7 +276,7 @@ class Call:
         exception: str = "System.Exception",
         target: Any = None,
     ) -> None:
-        """Write a non-terminating error, or end the pipeline where ``-ErrorAction Stop`` was given."""
+        """Write a non-terminating error; see :meth:`write_error`."""
         self.write_error(self.error_info(message, error_id, category, exception=exception, target=target))
 
     def write_error(self, error: ErrorInfo) -> None:
@@ -194,12 +286,18 @@ class Call:
             ScriptEnded: With ``-ErrorAction Stop``.
         """
         action = self.binding.values.get("ErrorAction", "Continue")
-        if action != "Ignore":
-            self.kept.errors.append(error_object(error))
+        self.keep_error(error)
         if action == "Stop":
             raise ScriptEnded(error)
-        if action in {"Continue", "Inquire"}:
+        if action == "Inquire":
+            self.inquiries.append(Inquiry("ErrorAction", error.message, lambda: self.streams.error(error)))
+        elif action == "Continue":
             self.streams.error(error)
+
+    def keep_error(self, error: ErrorInfo) -> None:
+        """Have an error record in the variable that ``-ErrorVariable`` names, unless errors are ignored."""
+        if self.binding.values.get("ErrorAction") != "Ignore":
+            self.kept.errors.append(merged_error(error))
 
     def fail(
         self,
@@ -273,11 +371,12 @@ class Call:
         exception = "System.Management.Automation.MethodInvocationException"
         return ScriptEnded(ErrorInfo(message=message, error_id="HostException", exception_type=exception))
 
-    def _stopped(self, text: str) -> ErrorInfo:
+    def _action_stopped(self, message: str) -> ErrorInfo:
         return ErrorInfo(
-            message=_STOP_MESSAGE + text,
+            message=message,
             error_id=f"ActionPreferenceStop,{self.info.syntax.error_source or self.info.name}",
             category="OperationStopped",
+            activity=self.info.name,
             exception_type="System.Management.Automation.ActionPreferenceStopException",
             reason="ActionPreferenceStopException",
         )

@@ -11,6 +11,7 @@ from typing import Any
 
 from akslite_ps.sandbox.embedded.conversion import ConversionFailed, convert
 from akslite_ps.sandbox.embedded.values import text_of
+from akslite_ps.sandbox.engine import EnumValue
 
 
 def compare(left: Any, right: Any, *, case_sensitive: bool = False) -> int | None:
@@ -40,6 +41,10 @@ def _key(text: str, case_sensitive: bool) -> tuple[str, ...]:
 
 
 def _same_kind(left: Any, right: Any) -> tuple[Any, Any]:
+    if isinstance(left, EnumValue):
+        return _enum_and(left, right)
+    if isinstance(right, EnumValue) and isinstance(left, int | float | decimal.Decimal):
+        return float(left), float(right.number)
     match left:
         case bool():
             return left, right if isinstance(right, bool) else bool(right)
@@ -50,3 +55,13 @@ def _same_kind(left: Any, right: Any) -> tuple[Any, Any]:
         case dt.timedelta():
             return (left, right) if isinstance(right, dt.timedelta) else (text_of(left), text_of(right))
     return text_of(left), text_of(right)
+
+
+def _enum_and(left: EnumValue, right: Any) -> tuple[Any, Any]:
+    """An enum is a number with names; of a name that is not this value's own the number is not known here."""
+    if isinstance(right, EnumValue):
+        return left.number, right.number
+    try:
+        return float(left.number), convert(right, "Double")
+    except ConversionFailed:
+        return left.name, text_of(right)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from akslite_ps.sandbox.embedded.values import text_of, type_name_of
-from akslite_ps.sandbox.engine import ErrorInfo, PipelineFailed, PsValue
+from akslite_ps.sandbox.engine import ErrorInfo, PipelineFailed
 
 NOT_RECOGNIZED = (
     "The term '{}' is not recognized as the name of a cmdlet, function, script file, or operable program. Check the spelling of "
@@ -80,25 +80,3 @@ def target_of(target: Any) -> dict[str, str]:
         return {}
     kind = type_name_of(target).rpartition(".")[2]
     return {"target_name": text_of(target), "target_type": "PSObject" if kind == "PSCustomObject" else kind}
-
-
-def error_object(error: ErrorInfo) -> PsValue:
-    """An error record as an object, as ``-ErrorVariable`` keeps it."""
-    exception = PsValue({"Message": error.message}, (error.exception_type, "System.Exception", "System.Object"), error.message)
-    category = PsValue(
-        {
-            "Category": error.category,
-            "Activity": error.activity,
-            "Reason": error.reason or error.exception_type.rpartition(".")[2],
-            "TargetName": error.target_name,
-            "TargetType": error.target_type,
-        },
-        ("System.Management.Automation.ErrorCategoryInfo", "System.Object"),
-    )
-    properties = {
-        "Exception": exception,
-        "TargetObject": error.target,
-        "CategoryInfo": category,
-        "FullyQualifiedErrorId": error.error_id,
-    }
-    return PsValue(properties, ("System.Management.Automation.ErrorRecord", "System.Object"), error.message)

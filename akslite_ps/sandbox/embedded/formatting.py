@@ -89,14 +89,20 @@ def default_records(values: Sequence[Any]) -> list[list[PsValue]]:
 def _by_view(view: _View, values: Sequence[Any]) -> list[list[PsValue]]:
     columns = [column for column, _ in view.columns]
     documents = []
-    for heading, members in _grouped(values, view.group_by):
+    for heading, members in grouped_by(values, view.group_by):
         rows = [[_shown(value, name) for _, name in view.columns] for value in members]
         records = table_records(columns, rows, autosize=all(column.width == 0 for column in columns))
         documents.append(grouped(records, heading) if heading else records)
     return documents
 
 
-def _grouped(values: Sequence[Any], name: str) -> list[tuple[str, list[Any]]]:
+def grouped_by(values: Sequence[Any], name: str) -> list[tuple[str, list[Any]]]:
+    """Neighbours that have the same value of a property, each group with the heading that PowerShell shows above it.
+
+    Args:
+        values: What is shown.
+        name: The property; without one all are one group without heading.
+    """
     if not name:
         return [("", list(values))]
     found: list[tuple[str, list[Any]]] = []

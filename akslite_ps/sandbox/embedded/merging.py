@@ -65,7 +65,7 @@ class MergingStreams:
     def information(self, message: str, *, tags: Sequence[str] = ("PSHOST",), source: str = "Write-Host") -> None:
         match self._merges.get("information"):
             case "output":
-                self._into(_merged_information(message, tuple(tags), source, self._now()))
+                self._into(merged_information(message, tuple(tags), source, self._now()))
             case None:
                 self._streams.information(message, tags=tags, source=source)
 
@@ -78,7 +78,7 @@ class MergingStreams:
     def _informational(self, stream: StreamName, message: str, write: Callable[[str], None]) -> None:
         match self._merges.get(stream):
             case "output":
-                self._into(_merged_informational(stream, message))
+                self._into(merged_informational(stream, message))
             case None:
                 write(message)
 
@@ -121,7 +121,8 @@ def merged_error(error: ErrorInfo) -> MergedRecord:
     )
 
 
-def _merged_informational(stream: StreamName, message: str) -> MergedRecord:
+def merged_informational(stream: StreamName, message: str) -> MergedRecord:
+    """A warning, verbose or debug record as the object that it is in a pipeline."""
     return MergedRecord(
         {"Message": message},
         (
@@ -135,7 +136,8 @@ def _merged_informational(stream: StreamName, message: str) -> MergedRecord:
     )
 
 
-def _merged_information(message: str, tags: tuple[str, ...], source: str, generated: dt.datetime) -> MergedRecord:
+def merged_information(message: str, tags: tuple[str, ...], source: str, generated: dt.datetime) -> MergedRecord:
+    """An information record as the object that it is in a pipeline."""
     return MergedRecord(
         {"MessageData": message, "Source": source, "TimeGenerated": generated, "Tags": list(tags)},
         ("System.Management.Automation.InformationRecord", "System.Object"),

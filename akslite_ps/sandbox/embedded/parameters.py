@@ -60,6 +60,7 @@ class ParameterInfo:
         may_be_empty: AllowEmptyString, AllowNull and AllowEmptyCollection at once.
         remaining: Takes all positional arguments that are left.
         common: One of the common parameters.
+        names_variable: A common parameter whose value is the name of a variable.
         description: For Get-Help.
     """
 
@@ -79,6 +80,7 @@ class ParameterInfo:
     may_be_empty: bool = False
     remaining: bool = False
     common: bool = False
+    names_variable: bool = False
     description: str = ""
 
     @property
@@ -137,7 +139,7 @@ def switch(name: str, *, sets: Iterable[str] = (ALL_SETS,), aliases: tuple[str, 
 
 
 def _common(name: str, type_name: str, alias: str) -> ParameterInfo:
-    return ParameterInfo(name, type_name, aliases=(alias,), common=True)
+    return ParameterInfo(name, type_name, aliases=(alias,), common=True, names_variable=name.endswith("Variable"))
 
 
 COMMON_PARAMETERS: Final = (

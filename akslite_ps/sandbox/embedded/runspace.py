@@ -221,14 +221,15 @@ async def _stage(call: Call) -> AsyncIterator[Any]:
     try:
         async with aclosing(cast(Any, _command_output(call))) as output:
             async for value in output:
+                await call.settle()
                 if keeps_output:
                     call.kept.output.append(value)
                 yield value
+        await call.settle()
     except Thrown as thrown:
-        action = call.binding.values.get("ErrorAction")
-        if action not in {"SilentlyContinue", "Ignore"}:
+        if not await call.silences(thrown):
             raise
-        call.write_error(thrown.error)
+        call.keep_error(thrown.error)
     finally:
         call.kept.store(call.binding.values, call.runspace.variables)
 

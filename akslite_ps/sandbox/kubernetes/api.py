@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import ssl
 import sys
 from collections.abc import Awaitable, Callable
@@ -17,14 +16,13 @@ from typing import Any
 
 from aiohttp import web
 
-from akslite_ps.errors import UsageError
+from akslite_ps.sandbox.exposure import check_address
 from akslite_ps.sandbox.kubernetes.answers import Answer, WatchOrder
 from akslite_ps.sandbox.kubernetes.cluster import SimulatedCluster
 from akslite_ps.sandbox.kubernetes.handling import RawRequest, RequestHandler
 from akslite_ps.sandbox.kubernetes.tls import listening_context
 from akslite_ps.sandbox.kubernetes.watching import WatchStream
 
-_LOOPBACK = ipaddress.ip_network("127.0.0.0/8")
 _HANDSHAKE_S = 10.0
 _GRACEFUL_S = 1.0
 # Real seconds without a request after which the cluster's store folds.
@@ -36,7 +34,8 @@ class KubernetesApi:
 
     Args:
         cluster: What is served. One cluster is served by one API at a time.
-        address: Loopback address to bind.
+        address: Address to bind.
+        exposed_on: The address outside 127.0.0.0/8 that was confirmed; see ``sandbox.exposure``.
         port: Port to bind; 0 takes a free one, which is then kept over stop and start.
         sleep: Waits for device seconds; paces what happens while a client watches.
 
@@ -50,14 +49,10 @@ class KubernetesApi:
         *,
         address: str,
         port: int = 0,
+        exposed_on: str | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        if ipaddress.ip_address(address) not in _LOOPBACK:
-            raise UsageError(
-                f"{address} is not a loopback address",
-                attempted="serve a simulated Kubernetes API",
-                next_action="use an address in 127.0.0.0/8",
-            )
+        check_address(address, exposed_on)
         self.cluster = cluster
         self.address = address
         self.port = port

@@ -6,10 +6,7 @@ Asked by ``protocol.winrm`` around each request. Which faults strike, and when, 
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from aiohttp import web
@@ -17,6 +14,7 @@ from aiohttp import web
 from akslite_ps.sandbox.engine import HostedDevice
 from akslite_ps.sandbox.protocol import wsman
 from akslite_ps.sandbox.protocol import wsman_faults as faults
+from akslite_ps.sandbox.protocol.connection_reset import reset
 from akslite_ps.sandbox.protocol.shell_service import ShellService
 
 _Parameters = Mapping[str, str | int | float | bool]
@@ -39,7 +37,6 @@ _MOMENTS: Mapping[type, str] = MappingProxyType(
 _LOG_ON = "log-on"
 _CUT_WHILE_WAITING_S = 0.05
 _LOOK_AGAIN_S = 0.05
-_RESET_ON_CLOSE = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 
 
 class ConnectionCut(Exception):
@@ -158,12 +155,3 @@ class Disturbance:
     def _reset(self) -> None:
         if self._request.transport is not None:
             reset([self._request.transport])
-
-
-def reset(transports: Sequence[asyncio.Transport]) -> None:
-    """Cut connections so that their clients see a reset, not an orderly end."""
-    for transport in transports:
-        opened = transport.get_extra_info("socket")
-        if opened is not None and not transport.is_closing():
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-        transport.abort()

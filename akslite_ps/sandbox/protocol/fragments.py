@@ -1,19 +1,21 @@
 """PSRP fragments looked at from outside: which messages pass, without reading or changing what is in them.
 
-Called by ``protocol.relayed_shell``, which must know when a pipeline has ended and little else. Layouts are those of [MS-
-PSRP] 2.2.4 (fragment: object id, fragment id, flags, length) and 2.2.1 (message: destination, type, pool id, pipeline id).
+Called by ``protocol.relayed_shell``, which must know when a pipeline has ended and little else; ``protocol.psrp_inbox`` walks
+through a client's bytes with :func:`fragments_in`, too. Layouts are those of [MS-PSRP] 2.2.4 (fragment: object id, fragment id,
+flags, length) and 2.2.1 (message: destination, type, pool id, pipeline id).
 """
 
 from __future__ import annotations
 
 import struct
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
 _FRAGMENT = struct.Struct(">QQBI")
 _MESSAGE = struct.Struct("<II16s16s")
-_START, _END = 1, 2
+START, END = 1, 2
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _TO_CLIENT = 1
 
@@ -30,8 +32,14 @@ class MessageKind(IntEnum):
     APPLICATION_PRIVATE_DATA = 0x00021009
     RUNSPACEPOOL_INIT_DATA = 0x0002100B
     RUNSPACEPOOL_HOST_CALL = 0x00021100
+    PIPELINE_OUTPUT = 0x00041004
     ERROR_RECORD = 0x00041005
     PIPELINE_STATE = 0x00041006
+    DEBUG_RECORD = 0x00041007
+    VERBOSE_RECORD = 0x00041008
+    WARNING_RECORD = 0x00041009
+    PROGRESS_RECORD = 0x00041010
+    INFORMATION_RECORD = 0x00041011
     PIPELINE_HOST_CALL = 0x00041100
 
 
@@ -40,8 +48,55 @@ class NotFragments(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class PassingFragment:
+    """One fragment.
+
+    Args:
+        object_id: Of its message.
+        number: Its place in the message, from 0.
+        flags: ``START``, ``END``, both or neither.
+        piece: Its part of the message.
+        data: The whole fragment, header included.
+    """
+
+    object_id: int
+    number: int
+    flags: int
+    piece: bytes
+    data: bytes
+
+    @property
+    def begins(self) -> bool:
+        """It is the first of its message."""
+        return bool(self.flags & START)
+
+    @property
+    def ends(self) -> bool:
+        """It is the last of its message."""
+        return bool(self.flags & END)
+
+
+def fragments_in(data: bytes) -> Iterator[PassingFragment]:
+    """The fragments that bytes are made of, which hold one or more whole ones.
+
+    Raises:
+        NotFragments: They do not; what came before was given already.
+    """
+    position = 0
+    while position < len(data):
+        left = len(data) - position
+        if left < _FRAGMENT.size:
+            raise NotFragments(f"{left} bytes are no fragment")
+        object_id, number, flags, length = _FRAGMENT.unpack_from(data, position)
+        start, position = position, position + _FRAGMENT.size + length
+        if position > len(data):
+            raise NotFragments(f"a fragment of {length} bytes has only {left - _FRAGMENT.size}")
+        yield PassingFragment(object_id, number, flags, data[start + _FRAGMENT.size : position], data[start:position])
+
+
+@dataclass(frozen=True, slots=True)
 class SeenMessage:
-    """A message of which the last fragment has passed.
+    """A message of which a fragment has passed.
 
     Args:
         kind: Its type; one of :class:`MessageKind` where that knows it.
@@ -66,26 +121,25 @@ class MessageWatch:
         Raises:
             NotFragments: They do not.
         """
-        ended: list[SeenMessage] = []
-        position = 0
-        while position < len(data):
-            if len(data) - position < _FRAGMENT.size:
-                raise NotFragments(f"{len(data) - position} bytes are no fragment")
-            object_id, _, flags, length = _FRAGMENT.unpack_from(data, position)
-            position += _FRAGMENT.size
-            blob = data[position : position + length]
-            position += length
-            if len(blob) != length:
-                raise NotFragments(f"a fragment of {length} bytes has only {len(blob)}")
-            if flags & _START:
-                self._begun[object_id] = _read_header(blob)
-            message = self._begun.get(object_id)
+        return [message for fragment, message in self.look(data) if fragment.ends]
+
+    def look(self, data: bytes) -> list[tuple[PassingFragment, SeenMessage]]:
+        """The fragments of these bytes, each with the message that it is a part of.
+
+        Raises:
+            NotFragments: They hold something else than whole fragments.
+        """
+        found: list[tuple[PassingFragment, SeenMessage]] = []
+        for fragment in fragments_in(data):
+            if fragment.begins:
+                self._begun[fragment.object_id] = _read_header(fragment.piece)
+            message = self._begun.get(fragment.object_id)
             if message is None:
-                raise NotFragments(f"object {object_id} does not begin with its first fragment")
-            if flags & _END:
-                del self._begun[object_id]
-                ended.append(message)
-        return ended
+                raise NotFragments(f"object {fragment.object_id} does not begin with its first fragment")
+            if fragment.ends:
+                del self._begun[fragment.object_id]
+            found.append((fragment, message))
+        return found
 
 
 def message_to_client(kind: MessageKind, pool_id: uuid.UUID, text: str, *, object_id: int) -> bytes:
@@ -98,7 +152,7 @@ def message_to_client(kind: MessageKind, pool_id: uuid.UUID, text: str, *, objec
         object_id: Not used by another message of the shell.
     """
     body = _MESSAGE.pack(_TO_CLIENT, kind, pool_id.bytes_le, bytes(16)) + _BYTE_ORDER_MARK + text.encode()
-    return _FRAGMENT.pack(object_id, 0, _START | _END, len(body)) + body
+    return _FRAGMENT.pack(object_id, 0, START | END, len(body)) + body
 
 
 def _read_header(blob: bytes) -> SeenMessage:

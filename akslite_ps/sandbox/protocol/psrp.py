@@ -224,9 +224,10 @@ class PsrpPool:
             case "error", ErrorInfo() as error:
                 return records.error_record(error, terminating=False, extended=pipeline in self._errors_extended)
             case "information", str(message) if record.generated is not None:
-                return records.merged_information_record(self._written(message, record.tags, record.source, record.generated))
+                written = self._written(message, record.tags, record.source, record.generated)
+                return records.merged_information_record(written, merged=record.merged)
             case stream, message:
-                return records.merged_informational_record(stream.capitalize(), str(message))
+                return records.merged_informational_record(stream.capitalize(), str(message), merged=record.merged)
 
     def _written(self, message: str, tags: Sequence[str], source: str, generated: dt.datetime) -> records.Information:
         return records.Information(

@@ -9,9 +9,9 @@ import struct
 import uuid
 from dataclasses import dataclass, field
 
-_FRAGMENT = struct.Struct(">QQBI")
+from akslite_ps.sandbox.protocol.fragments import END, START, NotFragments, PassingFragment, fragments_in
+
 _MESSAGE = struct.Struct("<II16s16s")
-_START, _END = 1, 2
 _TO_SERVER = 2
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _NO_ID = uuid.UUID(int=0)
@@ -72,26 +72,21 @@ class Inbox:
 
     def _add(self, data: bytes) -> list[Message]:
         complete: list[Message] = []
-        position = 0
-        while position < len(data):
-            if len(data) - position < _FRAGMENT.size:
-                raise ProtocolViolation(f"{len(data) - position} bytes are no fragment")
-            object_id, number, flags, length = _FRAGMENT.unpack_from(data, position)
-            position += _FRAGMENT.size
-            if length > len(data) - position:
-                raise ProtocolViolation(f"a fragment of {length} bytes has only {len(data) - position}")
-            if length == 0 or flags & ~(_START | _END):
-                raise ProtocolViolation("a fragment is empty or has unknown flags")
-            piece = data[position : position + length]
-            position += length
-            whole = self._joined(object_id, number, flags, piece)
-            if whole is not None:
-                complete.append(_message(whole))
+        try:
+            for fragment in fragments_in(data):
+                if not fragment.piece or fragment.flags & ~(START | END):
+                    raise ProtocolViolation("a fragment is empty or has unknown flags")
+                whole = self._joined(fragment)
+                if whole is not None:
+                    complete.append(_message(whole))
+        except NotFragments as error:
+            raise ProtocolViolation(str(error)) from None
         return complete
 
-    def _joined(self, object_id: int, number: int, flags: int, piece: bytes) -> bytes | None:
+    def _joined(self, fragment: PassingFragment) -> bytes | None:
         """The whole message where this was its last fragment."""
-        if flags & _START:
+        object_id, number, piece = fragment.object_id, fragment.number, fragment.piece
+        if fragment.begins:
             if number != 0 or object_id in self._unfinished:
                 raise ProtocolViolation(f"object {object_id} begins with fragment {number}, or for the second time")
             if len(self._unfinished) >= _UNFINISHED_LIMIT:
@@ -108,7 +103,7 @@ class Inbox:
                 f"object size. The current deserialized object size is {unfinished.size}. The allowed maximum object size is "
                 f"{self._object_limit}"
             )
-        if not flags & _END:
+        if not fragment.ends:
             return None
         del self._unfinished[object_id]
         return b"".join(unfinished.pieces)

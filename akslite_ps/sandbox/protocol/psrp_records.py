@@ -91,10 +91,10 @@ def informational_record(kind: str, message: str) -> Complex:
     return Complex(names, notes=notes, text=message)
 
 
-def merged_informational_record(kind: str, message: str) -> Complex:
-    """A Warning, Verbose or Debug record that was merged into the output."""
+def merged_informational_record(kind: str, message: str, *, merged: bool = True) -> Complex:
+    """A Warning, Verbose or Debug record in the output; the client takes one that was merged into it for a record again."""
     record = informational_record(kind, message)
-    return replace(record, notes={f"Write{kind}Stream": True, **record.notes})
+    return replace(record, notes={f"Write{kind}Stream": True, **record.notes}) if merged else record
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +115,12 @@ def information_record(written: Information) -> Complex:
     return Complex(notes=_information_properties(written))
 
 
-def merged_information_record(written: Information) -> Complex:
-    """An InformationRecord that was merged into the output."""
+def merged_information_record(written: Information, *, merged: bool = True) -> Complex:
+    """An InformationRecord in the output; the client takes one that was merged into it for a record again."""
     return Complex(
         ("System.Management.Automation.InformationRecord", "System.Object"),
         adapted=_information_properties(written),
-        notes={"WriteInformationStream": True},
+        notes={"WriteInformationStream": True} if merged else {},
         text=written.message,
     )
 

@@ -1,6 +1,6 @@
 """A shell whose pipelines run in a PowerShell process of their own: the relay between WS-Management and that process.
 
-Made by ``protocol.shell_service`` where the device has such an engine (``engine.RelayingDevice``). PSRP passes through
+Made by ``protocol.shell_service`` where the device has such an engine (``relayed_engine.RelayingDevice``). PSRP passes through
 unchanged; the relay looks at the types of the messages only, to tell a client that a pipeline has ended. What the out-of-
 process form of PSRP cannot say, a client that connects to the shell of another one, is answered here from what passed when
 the shell was created.
@@ -17,18 +17,27 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from akslite_ps.sandbox.engine import EngineUnavailable, HostedDevice, RelayedEngine, RelayingDevice, TooManyEngines
+from akslite_ps.sandbox import assumptions
+from akslite_ps.sandbox.engine import HostedDevice
 from akslite_ps.sandbox.protocol import wsman
 from akslite_ps.sandbox.protocol import wsman_faults as faults
-from akslite_ps.sandbox.protocol.fragments import MessageKind, MessageWatch, NotFragments, SeenMessage, message_to_client
+from akslite_ps.sandbox.protocol.fragments import (
+    MessageKind,
+    MessageWatch,
+    NotFragments,
+    SeenMessage,
+    fragments_in,
+    message_to_client,
+)
 from akslite_ps.sandbox.protocol.psrp_outbox import ELEMENT_COST, Fragment, Target
-from akslite_ps.sandbox.protocol.shells import Quotas
-from akslite_ps.sandbox.protocol.wsman_shell import Client, ShellIdentity, WSManShell, command_uuid, pipeline_id_of
+from akslite_ps.sandbox.protocol.wsman_shell import Client, Quotas, ShellIdentity, WSManShell, command_uuid
+from akslite_ps.sandbox.relayed_engine import EngineUnavailable, RelayedEngine, RelayingDevice, TooManyEngines
 
 _log = logging.getLogger(__name__)
 
 _BUFFERED_BYTES = 64 * 1024 * 1024
-"""What waits for the client before the process must wait: a session configuration's default OutputBufferingMode is Block."""
+"""What waits for a connected client before the process must wait. It waits as a whole, so this is more than a command's share:
+a client that reads one command only must not hold up another for long."""
 _STOP_LIMIT_S = 1.5
 _ANSWER_STREAM = "pr"
 _FIRST_OWN_OBJECT = 2**62
@@ -40,12 +49,31 @@ _LIMIT = re.compile(rb'<I32 N="(Min|Max)Runspaces">(\d+)</I32>')
 _VOID_CALL = b'<I64 N="ci">-100</I64>'
 _LIMIT_MESSAGES = {MessageKind.INIT_RUNSPACEPOOL, MessageKind.SET_MIN_RUNSPACES, MessageKind.SET_MAX_RUNSPACES}
 _HOST_CALLS = {MessageKind.PIPELINE_HOST_CALL, MessageKind.RUNSPACEPOOL_HOST_CALL}
+_MAY_BE_LOST = {
+    MessageKind.PIPELINE_OUTPUT,
+    MessageKind.ERROR_RECORD,
+    MessageKind.DEBUG_RECORD,
+    MessageKind.VERBOSE_RECORD,
+    MessageKind.WARNING_RECORD,
+    MessageKind.PROGRESS_RECORD,
+    MessageKind.INFORMATION_RECORD,
+}
 
 
 @dataclass(slots=True)
 class _Command:
     done: bool = False
     end_told: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A fragment that waits for the client. ``begins``: with it the message begins to leave."""
+
+    fragment: Fragment
+    object_id: int
+    begins: bool
+    may_be_lost: bool
 
 
 @dataclass(slots=True)
@@ -78,11 +106,11 @@ class RelayedShell(WSManShell):
         quotas: Quotas,
         expired: Callable[[WSManShell], None],
     ) -> None:
-        super().__init__(request, identity, expired=expired)
+        super().__init__(request, identity, quotas=quotas, expired=expired)
         self._engine = engine
-        self._quotas = quotas
         self._commands: dict[uuid.UUID, _Command] = {}
-        self._queues: dict[Target, deque[Fragment]] = {}
+        self._queues: dict[Target, deque[_Waiting]] = {}
+        self._lost: set[int] = set()
         self._buffered = 0
         self._room = asyncio.Event()
         self._room.set()
@@ -112,15 +140,9 @@ class RelayedShell(WSManShell):
             self.abort()
             raise
 
-    async def start_command(self, command_id: str | None, data: bytes) -> str:
-        if len(self._commands) >= self._quotas.commands_per_shell:
-            raise faults.too_many_commands()
-        pipeline_id = pipeline_id_of(command_id, data)
-        if pipeline_id in self._commands:
-            raise faults.command_exists()
+    def _begin(self, pipeline_id: uuid.UUID, data: bytes) -> None:
         self._commands[pipeline_id] = _Command()
         self._engine.start_command(pipeline_id, data)
-        return command_id or str(pipeline_id).upper()
 
     def feed(self, data: bytes, command_id: str | None, stream: str) -> None:
         target = command_uuid(command_id) if command_id else None
@@ -169,7 +191,8 @@ class RelayedShell(WSManShell):
             f'<Obj RefId="0"><MS>{limits}</MS></Obj>',
             object_id=next(self._own_objects),
         )
-        self._put(None, Fragment(self._pool.private_data))
+        for fragment in fragments_in(self._pool.private_data):
+            self._put(None, _Waiting(Fragment(fragment.data), fragment.object_id, fragment.begins, may_be_lost=False))
         return self._pool.capability + answer
 
     def _note(self, data: bytes) -> None:
@@ -185,21 +208,26 @@ class RelayedShell(WSManShell):
                 for name, count in _LIMIT.findall(message.beginning):
                     self._pool.limits[name.decode()] = int(count)
 
-    # ---- from the process (engine.EngineReceiver)
+    # ---- from the process (relayed_engine.EngineReceiver)
 
     async def arrived(self, target: uuid.UUID | None, data: bytes) -> None:
         """A packet of the process; waits while the client is too far behind."""
         if target is not None and target not in self._commands:
             return
-        awaits_answer = False
         try:
-            for message in self._from_engine.see(data):
-                awaits_answer = awaits_answer or (message.kind in _HOST_CALLS and _VOID_CALL not in message.beginning)
-                self._look_at(target, message, data)
+            passing = self._from_engine.look(data)
         except NotFragments as error:
             _log.warning("%s: the engine wrote something else than PSRP: %s", self.shell_id, error)
             return
-        self._put(target, Fragment(data, awaits_answer))
+        for fragment, message in passing:
+            if fragment.ends:
+                self._look_at(target, message, data)
+            awaits = fragment.ends and message.kind in _HOST_CALLS and _VOID_CALL not in message.beginning
+            self._put(
+                target,
+                _Waiting(Fragment(fragment.data, awaits), fragment.object_id, fragment.begins, message.kind in _MAY_BE_LOST),
+                ends=fragment.ends,
+            )
         await self._room.wait()
 
     def _look_at(self, target: Target, message: SeenMessage, data: bytes) -> None:
@@ -223,12 +251,54 @@ class RelayedShell(WSManShell):
 
     # ---- to the client
 
-    def _put(self, target: Target, fragment: Fragment) -> None:
-        self._queues.setdefault(target, deque()).append(fragment)
-        self._buffered += len(fragment.data)
-        if self._buffered > _BUFFERED_BYTES:
-            self._room.clear()
+    def _put(self, target: Target, waiting: _Waiting, *, ends: bool = True) -> None:
+        if waiting.object_id in self._lost:
+            # The rest of a message whose beginning was lost.
+            if ends:
+                self._lost.discard(waiting.object_id)
+            return
+        self._queues.setdefault(target, deque()).append(waiting)
+        self._buffered += len(waiting.fragment.data)
+        if self._loses_output:
+            self._lose_oldest(target, unfinished=None if ends else waiting.object_id)
+        self._look_at_room()
         self._wake(target)
+
+    @property
+    def _loses_output(self) -> bool:
+        return not self.connected and self.buffer_mode == "Drop"
+
+    def _lose_oldest(self, target: Target, unfinished: int | None = None) -> None:
+        """Lose the oldest output of a target until what waits is not too much. A message that has begun to leave stays.
+
+        Args:
+            target: Whose queue.
+            unfinished: The message of which more fragments are to come.
+        """
+        queue = self._queues.get(target, deque())
+        excess = sum(len(each.fragment.data) for each in queue) - assumptions.OUTPUT_BUFFER_BYTES
+        if excess <= 0:
+            return
+        kept: deque[_Waiting] = deque()
+        losing: set[int] = set()
+        for each in queue:
+            if each.begins and each.may_be_lost and excess > 0:
+                losing.add(each.object_id)
+            if each.object_id in losing:
+                excess -= len(each.fragment.data)
+                self._buffered -= len(each.fragment.data)
+            else:
+                kept.append(each)
+        self._lost |= losing & {unfinished}
+        self._queues[target] = kept
+
+    def _look_at_room(self) -> None:
+        """Hold the process back while too much waits for the client."""
+        limit = _BUFFERED_BYTES if self.connected else assumptions.OUTPUT_BUFFER_BYTES
+        if self._buffered > limit and not self._loses_output and not self._closed:
+            self._room.clear()
+        else:
+            self._room.set()
 
     def _pending(self, target: Target) -> bool:
         return bool(self._queues.get(target))
@@ -237,23 +307,25 @@ class RelayedShell(WSManShell):
         queue = self._queues.get(target)
         taken: list[Fragment] = []
         used = 0
-        while queue and (not taken or used + len(queue[0].data) + ELEMENT_COST <= budget):
-            fragment = queue.popleft()
+        while queue and (not taken or used + len(queue[0].fragment.data) + ELEMENT_COST <= budget):
+            fragment = queue.popleft().fragment
             taken.append(fragment)
             used += len(fragment.data) + ELEMENT_COST
             self._freed(len(fragment.data))
         return taken
 
     def _follow_connection(self) -> None:
-        """Output waits in either buffer mode: of messages that pass unread nobody can tell which may be lost."""
+        if self._loses_output:
+            for target in self._queues:
+                self._lose_oldest(target)
+        self._look_at_room()
 
     def _drop(self, target: Target) -> None:
-        self._freed(sum(len(fragment.data) for fragment in self._queues.pop(target, ())))
+        self._freed(sum(len(each.fragment.data) for each in self._queues.pop(target, ())))
 
     def _freed(self, size: int) -> None:
         self._buffered -= size
-        if self._buffered <= _BUFFERED_BYTES:
-            self._room.set()
+        self._look_at_room()
 
     def _known(self, pipeline_id: uuid.UUID) -> _Command:
         command = self._commands.get(pipeline_id)

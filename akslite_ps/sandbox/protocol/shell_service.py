@@ -17,8 +17,8 @@ from akslite_ps.sandbox.protocol import wsman, wsman_replies
 from akslite_ps.sandbox.protocol import wsman_faults as faults
 from akslite_ps.sandbox.protocol.enumerations import Enumerations
 from akslite_ps.sandbox.protocol.relayed_shell import RelayedShell, open_engine
-from akslite_ps.sandbox.protocol.shells import Quotas, Shell, open_runspaces
-from akslite_ps.sandbox.protocol.wsman_shell import Client, ShellIdentity, WSManShell
+from akslite_ps.sandbox.protocol.shells import Shell, open_runspaces
+from akslite_ps.sandbox.protocol.wsman_shell import Client, Quotas, ShellIdentity, WSManShell
 
 _log = logging.getLogger(__name__)
 
@@ -213,7 +213,7 @@ class ShellService:
                 return wsman_replies.connect_command_reply(header)
             case wsman.Command():
                 shell.confirm_sent()
-                return wsman_replies.command_reply(header, await shell.start_command(operation.command_id, operation.data))
+                return wsman_replies.command_reply(header, shell.start_command(operation.command_id, operation.data))
             case wsman.Send():
                 shell.confirm_sent()
                 shell.feed(operation.data, operation.command_id, operation.stream)

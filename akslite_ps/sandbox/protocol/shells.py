@@ -10,7 +10,6 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from akslite_ps.sandbox import assumptions
 from akslite_ps.sandbox.engine import HostedDevice, Runspace, Sender
@@ -24,21 +23,9 @@ from akslite_ps.sandbox.protocol.psrp_inbox import ProtocolViolation
 from akslite_ps.sandbox.protocol.psrp_outbox import Fragment, Target
 from akslite_ps.sandbox.protocol.runspace_slots import RunspaceSlots
 from akslite_ps.sandbox.protocol.wsman_faults import WSManFault
-from akslite_ps.sandbox.protocol.wsman_shell import Client, ShellIdentity, WSManShell, command_uuid, pipeline_id_of
+from akslite_ps.sandbox.protocol.wsman_shell import Client, Quotas, ShellIdentity, WSManShell, command_uuid
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Quotas:
-    """Limits of the WinRM service, with a real host's defaults.
-
-    A command counts until the client terminates it, in its shell and among the operations of its user.
-    """
-
-    shells_per_user: int = 2_147_483_647
-    commands_per_shell: int = 1_000
-    operations_per_user: int = 1_500
 
 
 class Shell(WSManShell):
@@ -63,10 +50,9 @@ class Shell(WSManShell):
         quotas: Quotas,
         expired: Callable[[WSManShell], None],
     ) -> None:
-        super().__init__(request, identity, expired=expired)
+        super().__init__(request, identity, quotas=quotas, expired=expired)
         self._commands: dict[uuid.UUID, Pipeline] = {}
         self._device = device
-        self._quotas = quotas
         self._slots = runspaces
         self._psrp = PsrpPool(
             computer=device.computer_name,
@@ -100,12 +86,7 @@ class Shell(WSManShell):
         except ProtocolViolation as violation:
             raise faults.malformed(str(violation)) from violation
 
-    async def start_command(self, command_id: str | None, data: bytes) -> str:
-        if len(self._commands) >= self._quotas.commands_per_shell:
-            raise faults.too_many_commands()
-        pipeline_id = pipeline_id_of(command_id, data)
-        if pipeline_id in self._commands:
-            raise faults.command_exists()
+    def _begin(self, pipeline_id: uuid.UUID, data: bytes) -> None:
         command = self._commands[pipeline_id] = Pipeline(pipeline_id, self._surroundings, wake=lambda: self._wake(pipeline_id))
         try:
             self.feed(data)
@@ -113,7 +94,6 @@ class Shell(WSManShell):
             command.abandon()
             self._release(pipeline_id)
             raise
-        return command_id or str(pipeline_id).upper()
 
     def _act(self, event: events.Event) -> None:
         match event:

@@ -13,14 +13,16 @@ import socket
 import ssl
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiohttp import web
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-from spnego.channel_bindings import GssChannelBindings
 
 from akslite_ps.sandbox.engine import HostedDevice
-from akslite_ps.sandbox.protocol.authentication import Tls
+
+if TYPE_CHECKING:
+    from spnego.channel_bindings import GssChannelBindings
+
+    from akslite_ps.sandbox.protocol.authentication import Tls
 
 _log = logging.getLogger(__name__)
 
@@ -101,6 +103,10 @@ class _ListenerContext(ssl.SSLContext):
 
     def equip(self, certificate: bytes, key: bytes, authority: bytes | None) -> None:
         """Load the listener's certificate, and ask clients for one of the authority's."""
+        from cryptography import x509
+        from cryptography.hazmat.primitives.serialization import Encoding
+        from spnego.channel_bindings import GssChannelBindings
+
         self.made_of = (certificate, authority)
         digest = hashlib.sha256(x509.load_pem_x509_certificate(certificate).public_bytes(Encoding.DER)).digest()
         self.bindings = GssChannelBindings(application_data=b"tls-server-end-point:" + digest)
@@ -117,6 +123,8 @@ class _ListenerContext(ssl.SSLContext):
 
 def tls_of(transport: asyncio.BaseTransport) -> Tls | None:
     """What is known of a connection's TLS channel; None where it has none."""
+    from akslite_ps.sandbox.protocol.authentication import Tls
+
     context = transport.get_extra_info("sslcontext")
     if not isinstance(context, _ListenerContext):
         return None

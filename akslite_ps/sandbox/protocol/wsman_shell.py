@@ -67,21 +67,35 @@ class ShellIdentity:
     connection: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Quotas:
+    """Limits of the WinRM service, with a real host's defaults.
+
+    A command counts until the client terminates it, in its shell and among the operations of its user.
+    """
+
+    shells_per_user: int = 2_147_483_647
+    commands_per_shell: int = 1_000
+    operations_per_user: int = 1_500
+
+
 class WSManShell(ABC):
     """One shell.
 
     Args:
         request: The client's wishes; its data is not taken here but by :meth:`start`.
         identity: What it is.
+        quotas: The service's limits.
         expired: Called when it has been idle for too long.
     """
 
-    def __init__(self, request: wsman.Create, identity: ShellIdentity, *, expired: Callable[[Any], None]) -> None:
+    def __init__(self, request: wsman.Create, identity: ShellIdentity, *, quotas: Quotas, expired: Callable[[Any], None]) -> None:
         self.shell_id = identity.shell_id
         self.owner = identity.owner
         self.connected = True
         self.buffer_mode: wsman.BufferMode = request.buffer_mode or "Block"
         self._identity = identity
+        self._quotas = quotas
         self._client_ip = identity.client_ip
         self._name = request.name
         self._idle_timeout_s = request.idle_timeout_s or DEFAULT_IDLE_TIMEOUT_S
@@ -127,9 +141,23 @@ class WSManShell(ABC):
             WSManFault: It cannot begin; the shell is closed then.
         """
 
+    def start_command(self, command_id: str | None, data: bytes) -> str:
+        """Start a pipeline; returns its id as the client spells it.
+
+        Raises:
+            WSManFault: The shell has as many commands as it may have, or one of that id, or the PSRP bytes are none.
+        """
+        if len(self.commands) >= self._quotas.commands_per_shell:
+            raise faults.too_many_commands()
+        pipeline_id = _pipeline_id_of(command_id, data)
+        if pipeline_id in self.commands:
+            raise faults.command_exists()
+        self._begin(pipeline_id, data)
+        return command_id or str(pipeline_id).upper()
+
     @abstractmethod
-    async def start_command(self, command_id: str | None, data: bytes) -> str:
-        """Start a pipeline; returns its id as the client spells it."""
+    def _begin(self, pipeline_id: uuid.UUID, data: bytes) -> None:
+        """Start an admitted pipeline with its first PSRP bytes."""
 
     @abstractmethod
     def feed(self, data: bytes, command_id: str | None, stream: str) -> None:
@@ -342,7 +370,7 @@ def command_uuid(text: str) -> uuid.UUID:
         raise faults.unknown_command() from None
 
 
-def pipeline_id_of(command_id: str | None, data: bytes) -> uuid.UUID:
+def _pipeline_id_of(command_id: str | None, data: bytes) -> uuid.UUID:
     """The id of a command to be started: the client's, or else that in the first fragment's message header.
 
     Raises:

@@ -15,7 +15,7 @@ from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
 
 from akslite_ps.sandbox.device import host
-from akslite_ps.sandbox.engine import EngineUnavailable
+from akslite_ps.sandbox.exposure import is_loopback
 from akslite_ps.sandbox.pwsh import stand_ins
 from akslite_ps.sandbox.pwsh.call_server import CallServer
 from akslite_ps.sandbox.pwsh.engine_process import EngineProcess, Launch, ProcessSlots
@@ -24,6 +24,7 @@ from akslite_ps.sandbox.pwsh.module_text import quoted
 from akslite_ps.sandbox.pwsh.program import INSTALL, MISSING, EngineProgram, find_program
 from akslite_ps.sandbox.pwsh.proxied_call import ProxiedRunspace
 from akslite_ps.sandbox.pwsh.windows_commands import ALL
+from akslite_ps.sandbox.relayed_engine import EngineUnavailable
 
 if TYPE_CHECKING:
     from akslite_ps.sandbox.device.simulated import SimulatedDevice
@@ -48,7 +49,8 @@ class DeviceEngine:
         self._folder = device.store.folder / "engine"
         self._modules = ModuleFolders(self._folder / "modules")
         self._drive = device.store.folder / "drive"
-        self._calls = CallServer(device.address)
+        # Not for clients: the device's own PowerShell calls it.
+        self._calls = CallServer(device.address if is_loopback(device.address) else "127.0.0.1")
         self._processes: set[EngineProcess] = set()
 
     @property
@@ -96,7 +98,7 @@ class DeviceEngine:
         return Launch(_command(program, first_script), self._environment(runspace, token, modules), session, first_script)
 
     def _place_programs(self, product: InstalledProduct | None, session: Path) -> None:
-        stand_ins.place(self._drive / "Windows" / "System32", ("shutdown.exe", "powercfg.exe", "msiexec.exe"))
+        stand_ins.place(self._drive / "Windows" / "System32", ("shutdown.exe", "powercfg.exe", "msiexec.exe", "netsh.exe"))
         if product is None:
             return
         installed = self._drive.joinpath(*PureWindowsPath(product.install_dir).parts[1:])

@@ -1,6 +1,6 @@
 """One PowerShell process that serves one shell: started, fed, read and ended.
 
-Made by ``pwsh.device_engine``, driven by ``protocol.relayed_shell`` as ``engine.RelayedEngine``. The process handles the
+Made by ``pwsh.device_engine``, driven by ``protocol.relayed_shell`` as ``relayed_engine.RelayedEngine``. The process handles the
 packets of its input side by side, so what is sent to one target waits for the acknowledgement of what was sent to it
 before. It ends by itself when its input ends, also where this process is killed.
 """
@@ -18,10 +18,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from akslite_ps.sandbox.engine import EngineReceiver, EngineUnavailable, TooManyEngines
 from akslite_ps.sandbox.protocol.fragments import MessageWatch, NotFragments
 from akslite_ps.sandbox.pwsh.first_pipeline import Beginning, first_pipeline
 from akslite_ps.sandbox.pwsh.packets import Kind, NotAPacket, Packet, read_packet
+from akslite_ps.sandbox.relayed_engine import EngineReceiver, EngineUnavailable, TooManyEngines
 
 _log = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ class EngineProcess:
         self._ending = False
         self._beginning: Beginning | None = None
 
-    # ---- engine.RelayedEngine
+    # ---- relayed_engine.RelayedEngine
 
     async def start(self, receiver: EngineReceiver, data: bytes) -> None:
         self._begun = True

@@ -51,16 +51,11 @@ class ProxiedCall(Call):
     def debug(self, text: str) -> None:
         self.streams.debug(text)
 
-    def error(
-        self,
-        message: str,
-        error_id: str,
-        category: str = "NotSpecified",
-        *,
-        exception: str = "System.Exception",
-        target: Any = None,
-    ) -> None:
-        self.streams.error(self.error_info(message, error_id, category, exception=exception, target=target))
+    def information(self, text: str, *, tags: Sequence[str], source: str) -> None:
+        self.streams.information(text, tags=tags, source=source)
+
+    def write_error(self, error: ErrorInfo) -> None:
+        self.streams.error(error)
 
     async def should_process(self, target: str, action: str) -> bool:
         return await cast(CallerStreams, self.streams).should_process(target, action)

@@ -12,7 +12,9 @@ from typing import Any
 from akslite_ps.sandbox import assumptions
 from akslite_ps.sandbox.commands import system
 from akslite_ps.sandbox.commands.table import CommandTable
+from akslite_ps.sandbox.device import port_proxies
 from akslite_ps.sandbox.device.simulated import SimulatedDevice
+from akslite_ps.sandbox.device.state import FirewallRule
 from akslite_ps.sandbox.embedded.cmdlet import Call, CommandInfo, cmdlet
 from akslite_ps.sandbox.embedded.parameters import CommandSyntax, parameter, switch
 from akslite_ps.sandbox.embedded.values import wildcard
@@ -23,6 +25,7 @@ from akslite_ps.sandbox.pwsh.cim import BadQuery, instances
 _MANAGEMENT = "Microsoft.PowerShell.Management"
 _CIM = "CimCmdlets"
 _DISM = "Dism"
+_NET_SECURITY = "NetSecurity"
 _DISM_ERROR = "System.Runtime.InteropServices.COMException"
 _CIM_ERROR = "Microsoft.Management.Infrastructure.CimException"
 _FEATURE_STATES = {"Disabled": 2, "Enabled": 4, "EnablePending": 5}
@@ -102,6 +105,33 @@ async def restart_computer(call: Call) -> None:
         call.device.begin_reboot(assumptions.SHUTDOWN_SECONDS)
 
 
+async def get_firewall_rule(call: Call) -> AsyncIterator[PsValue]:
+    found = port_proxies.find_rules(call.device, group=call["Group"], name=call["Name"])
+    if not found:
+        what = call["Group"] or call["Name"]
+        call.error(f"No MSFT_NetFirewallRule objects found with '{what}'.", "CmdletizationQuery_NotFound", "ObjectNotFound")
+    for rule in found:
+        yield _rule(rule)
+
+
+async def new_firewall_rule(call: Call) -> PsValue:
+    remote = call["RemoteAddress"] or ["Any"]
+    return _rule(port_proxies.add_rule(call.device, call["Name"], call["Group"] or "", int(call["LocalPort"]), remote))
+
+
+async def remove_firewall_rule(call: Call) -> None:
+    if not port_proxies.remove_rules(call.device, call["Name"]):
+        call.error(
+            f"No MSFT_NetFirewallRule objects found with property 'InstanceID' equal to '{call['Name']}'.",
+            "CmdletizationQuery_NotFound_InstanceID",
+            "ObjectNotFound",
+        )
+
+
+def _rule(rule: FirewallRule) -> PsValue:
+    return PsValue({"Name": rule.name, "Group": rule.group, "Enabled": "True", "Direction": "Inbound", "Action": "Allow"})
+
+
 def _feature(name: str, state: str) -> PsValue:
     kind = EnumValue("Microsoft.Dism.Commands.FeatureState", _FEATURE_STATES[state], state)
     return PsValue(
@@ -175,6 +205,39 @@ EXPORTED: tuple[CommandInfo, ...] = (
         switch("LimitAccess"),
         parameter("Source", "String[]"),
         synopsis="Adds a capability to Windows.",
+    ),
+    cmdlet(
+        "Get-NetFirewallRule",
+        get_firewall_rule,
+        parameter("Name", "String"),
+        parameter("Group", "String"),
+        module=_NET_SECURITY,
+        class_name="GetNetFirewallRuleCommand",
+        synopsis="Tells the firewall rules of a name or group.",
+        read_only=True,
+    ),
+    cmdlet(
+        "New-NetFirewallRule",
+        new_firewall_rule,
+        parameter("Name", "String", mandatory=True),
+        parameter("DisplayName", "String", mandatory=True),
+        parameter("Group", "String"),
+        parameter("Direction", "String"),
+        parameter("Action", "String"),
+        parameter("Protocol", "String"),
+        parameter("LocalPort", "String"),
+        parameter("RemoteAddress", "String[]"),
+        module=_NET_SECURITY,
+        class_name="NewNetFirewallRuleCommand",
+        synopsis="Adds a firewall rule.",
+    ),
+    cmdlet(
+        "Remove-NetFirewallRule",
+        remove_firewall_rule,
+        parameter("Name", "String", mandatory=True),
+        module=_NET_SECURITY,
+        class_name="RemoveNetFirewallRuleCommand",
+        synopsis="Removes the firewall rules of a name.",
     ),
     CommandInfo(
         CommandSyntax(

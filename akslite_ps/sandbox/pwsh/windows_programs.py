@@ -1,4 +1,5 @@
-"""Programs of Windows that our device-side module runs, answered by a simulated device: shutdown, powercfg, msiexec, kubectl.
+"""Programs of Windows that our device-side module runs, answered by a simulated device: shutdown, powercfg,
+msiexec, kubectl, netsh.
 
 Called by ``pwsh.call_server`` for the stand-ins that ``pwsh.stand_ins`` puts on the device's drive. A program answers with
 what it prints and its exit code. What the module downloads is here too.
@@ -12,8 +13,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from akslite_ps.sandbox import assumptions
-from akslite_ps.sandbox.device import host, installer, kubectl
+from akslite_ps.sandbox.device import host, installer, kubectl, port_proxies
 from akslite_ps.sandbox.device.simulated import SimulatedDevice
+from akslite_ps.sandbox.device.state import PortProxy
 from akslite_ps.sandbox.embedded.cmdlet import Call, CommandInfo
 from akslite_ps.sandbox.embedded.parameters import CommandSyntax, parameter
 
@@ -65,6 +67,28 @@ async def _msiexec(device: SimulatedDevice, arguments: Sequence[str]) -> Answer:
     return code, "", ""
 
 
+async def _netsh(device: SimulatedDevice, arguments: Sequence[str]) -> Answer:
+    words = [argument.casefold() for argument in arguments]
+    given = dict(word.split("=", 1) for word in words if "=" in word)
+    if words[:2] != ["interface", "portproxy"] or words[2:4] not in (["add", "v4tov4"], ["delete", "v4tov4"]):
+        return 1, f"The following command was not found: {' '.join(arguments)}.\n", ""
+    try:
+        address, port = given["listenaddress"], int(given["listenport"])
+        if words[2] == "add":
+            proxy = PortProxy(
+                listen_address=address,
+                listen_port=port,
+                connect_address=given["connectaddress"],
+                connect_port=int(given["connectport"]),
+            )
+            port_proxies.set_proxy(device, proxy)
+        elif not port_proxies.delete_proxy(device, address, port):
+            return 1, "The system cannot find the file specified.\n", ""
+    except (KeyError, ValueError):
+        return 1, "The parameter is incorrect.\n", ""
+    return 0, "\n", ""
+
+
 async def _kubectl(device: SimulatedDevice, arguments: Sequence[str]) -> Answer:
     complaint = None if any(a.startswith("--kubeconfig") for a in arguments) else kubectl.complaint(device)
     if complaint is not None:
@@ -89,6 +113,7 @@ PROGRAMS: Mapping[str, Callable[[SimulatedDevice, Sequence[str]], Awaitable[Answ
     "powercfg.exe": _powercfg,
     "msiexec.exe": _msiexec,
     "kubectl.exe": _kubectl,
+    "netsh.exe": _netsh,
 }
 
 

@@ -18,6 +18,7 @@ READ = "Read-SimulatedRegistry"
 _CURRENT_VERSION = "SOFTWARE\\Microsoft\\Windows\\CurrentVersion"
 _UNINSTALL = f"{_CURRENT_VERSION}\\Uninstall"
 _NAMES = "SYSTEM\\CurrentControlSet\\Control\\ComputerName"
+_PORT_PROXIES = "SYSTEM\\CurrentControlSet\\Services\\PortProxy\\v4tov4\\tcp"
 _PRODUCT_ID = "{5B9B1F56-2B6D-4C0E-9B43-6A6E0B1C9D11}"
 
 Keys = Mapping[str, Mapping[str, Any]]
@@ -47,6 +48,10 @@ def machine_keys(device: SimulatedDevice) -> Keys:
             case "file renames":
                 session_manager["PendingFileRenameOperations"] = ["\\??\\C:\\Windows\\Temp\\akslite.tmp", ""]
     keys["SYSTEM\\CurrentControlSet\\Control\\Session Manager"] = session_manager
+    if state.port_proxies:
+        keys[_PORT_PROXIES] = {
+            f"{p.listen_address}/{p.listen_port}": f"{p.connect_address}/{p.connect_port}" for p in state.port_proxies
+        }
     if state.product is not None:
         keys[f"{_UNINSTALL}\\{_PRODUCT_ID}"] = {
             "DisplayName": state.product.display_name,

@@ -18,6 +18,7 @@ $script:AzureAddresses = 'https://login.microsoftonline.com', 'https://managemen
 $script:ConfigFolders = 'C:\AksEdgeScript', 'C:\ProgramData\AksEdge'
 # Documented for staged updates, though the product's own folder is written without a hyphen.
 $script:UpdateFolder = [System.IO.Path]::Combine("$env:ProgramFiles", 'AKS-Edge')
+$script:ExposureGroup = 'akslite-ps'
 $script:ConfigSecret = '(?i)("(?:ClientSecret|Password)"\s*:\s*")(?:[^"\\]|\\.)+(")'
 
 # -- shared by the functions below ----------------------------------------------------------------------------------
@@ -884,16 +885,30 @@ function Uninstall-AksLiteProduct {
     }
 }
 
-function Get-PortProxy {
-    # The IPv4 port proxies of this host as netsh keeps them: listening address and port, then where they lead.
+function Read-PortProxy {
+    # The IPv4 port proxies of this host as netsh keeps them, one object each.
     $key = Open-MachineKey 'SYSTEM\CurrentControlSet\Services\PortProxy\v4tov4\tcp'
     if (-not $key) { return }
     try {
         foreach ($name in $key.GetValueNames()) {
-            "$($name -replace '/', ':') -> $(([string] $key.GetValue($name)) -replace '/', ':')"
+            $listens, $leads = ($name -split '/'), (([string] $key.GetValue($name)) -split '/')
+            if ($listens.Count -ne 2 -or $leads.Count -ne 2) { continue }
+            [pscustomobject]@{
+                ListenAddress  = $listens[0]
+                ListenPort     = [int] $listens[1]
+                ConnectAddress = $leads[0]
+                ConnectPort    = [int] $leads[1]
+            }
         }
     }
     finally { $key.Dispose() }
+}
+
+function Get-PortProxy {
+    # The same as text: listening address and port, then where they lead.
+    foreach ($proxy in Read-PortProxy) {
+        "$($proxy.ListenAddress):$($proxy.ListenPort) -> $($proxy.ConnectAddress):$($proxy.ConnectPort)"
+    }
 }
 
 function Get-AksLiteLeftover {
@@ -938,6 +953,170 @@ function Get-AksLiteLeftover {
         Folders      = Read-List {
             foreach ($folder in $script:ConfigFolders) { if ([System.IO.Directory]::Exists($folder)) { $folder } }
         }
+    }
+}
+
+# -- ports of the host that lead into the cluster -------------------------------------------------------------------
+
+function Get-ExposureRuleName {
+    # The name of the firewall rule that belongs to a port of ours, and shows that it is ours.
+    param([string] $Address, [int] $Port)
+
+    "AksLite-Expose-$Address-$Port"
+}
+
+function Find-ExposureRule {
+    # Our firewall rules: all, or the one of a name.
+    param([string] $Name = '*')
+
+    NetSecurity\Get-NetFirewallRule -Group $script:ExposureGroup -ErrorAction SilentlyContinue |
+        Microsoft.PowerShell.Core\Where-Object { $_.Name -like $Name }
+}
+
+function Invoke-PortProxy {
+    # Has netsh add or delete a port proxy. The values were validated: they hold no blank and no quotation mark.
+    param([string] $Action, [string[]] $Arguments)
+
+    $line = @('interface', 'portproxy', $Action, 'v4tov4') + $Arguments -join ' '
+    $exitCode = Wait-Program (Get-SystemTool 'netsh.exe') $line 'Changing port proxies'
+    if ($exitCode -ne 0) { throw (New-Fault "netsh ended with $exitCode" 'NetshFailed' 'InvalidResult') }
+}
+
+function Find-Proxy {
+    # The port proxy that listens there, or nothing.
+    param([string] $Address, [int] $Port)
+
+    Read-PortProxy | Microsoft.PowerShell.Core\Where-Object { $_.ListenAddress -eq $Address -and $_.ListenPort -eq $Port }
+}
+
+function Get-AksLiteExposure {
+    <#
+    .SYNOPSIS
+    Tells which ports of this host lead elsewhere, which of them are ours, and what listens. Changes nothing.
+    .OUTPUTS
+    Proxies (ListenAddress, ListenPort, ConnectAddress, ConnectPort, Ours), Rules (names of our firewall rules), Listening (TCP ports
+    in use), HelperService (state of the service that forwards); a list is null where it cannot be read.
+    #>
+    [CmdletBinding(PositionalBinding = $false)]
+    param()
+
+    $rules = Read-List { foreach ($rule in Find-ExposureRule) { $rule.Name } }
+    $proxies = $null
+    try {
+        $proxies = @(foreach ($proxy in Read-PortProxy) {
+                $name = Get-ExposureRuleName $proxy.ListenAddress $proxy.ListenPort
+                $ours = $null -ne $rules -and $rules -contains $name
+                $proxy | Microsoft.PowerShell.Utility\Add-Member -NotePropertyName 'Ours' -NotePropertyValue $ours -PassThru
+            })
+    }
+    catch { Microsoft.PowerShell.Utility\Write-Verbose "port proxies could not be read: $($_.Exception.Message)" }
+    $listening = Read-Fact {
+        $known = [System.Net.NetworkInformation.IPGlobalProperties]::GetIPGlobalProperties().GetActiveTcpListeners()
+        , [int[]] @($known | Microsoft.PowerShell.Core\ForEach-Object { $_.Port } | Microsoft.PowerShell.Utility\Sort-Object -Unique)
+    }
+    [pscustomobject]@{
+        Proxies       = $proxies
+        Rules         = $rules
+        Listening     = $listening
+        HelperService = Read-Fact { [string] (Microsoft.PowerShell.Management\Get-Service -Name 'iphlpsvc' -ErrorAction Stop).Status }
+    }
+}
+
+function Add-AksLiteExposure {
+    <#
+    .SYNOPSIS
+    Has a TCP port of this host lead to an address of the cluster, and opens it in the firewall for some addresses.
+    .DESCRIPTION
+    A port proxy and a firewall rule. A port proxy there that is not ours is left alone, and is an error.
+    .PARAMETER ListenPort
+    Port of this host. Those that Windows' own remote access needs are refused.
+    .PARAMETER ListenAddress
+    Address of this host; default: all.
+    .PARAMETER ConnectAddress
+    Where it leads: an address of the cluster.
+    .PARAMETER ConnectPort
+    Port there.
+    .PARAMETER RemoteAddress
+    Who may connect: addresses, subnets, or LocalSubnet, which is the default.
+    #>
+    [CmdletBinding(PositionalBinding = $false)]
+    param(
+        [Parameter(Mandatory = $true)]
+        [ValidateRange(1, 65535)]
+        [ValidateScript({ $_ -notin 22, 135, 139, 445, 3389, 5985, 5986 })]
+        [int] $ListenPort,
+
+        [ValidatePattern('^(\d{1,3}\.){3}\d{1,3}\z')]
+        [string] $ListenAddress = '0.0.0.0',
+
+        [Parameter(Mandatory = $true)]
+        [ValidatePattern('^(\d{1,3}\.){3}\d{1,3}\z')]
+        [string] $ConnectAddress,
+
+        [Parameter(Mandatory = $true)]
+        [ValidateRange(1, 65535)]
+        [int] $ConnectPort,
+
+        [ValidatePattern('^(LocalSubnet|(\d{1,3}\.){3}\d{1,3}(/\d{1,2})?)\z')]
+        [string[]] $RemoteAddress = @('LocalSubnet')
+    )
+
+    try {
+        $name = Get-ExposureRuleName $ListenAddress $ListenPort
+        $rule = Find-ExposureRule $name
+        $there = Find-Proxy $ListenAddress $ListenPort
+        if ($there -and -not $rule) {
+            throw (New-Fault "port $ListenPort leads to $($there.ConnectAddress):$($there.ConnectPort) already, and not by us" 'PortTaken' 'ResourceExists' $ListenPort)
+        }
+        $arguments = "listenaddress=$ListenAddress", "listenport=$ListenPort", "connectaddress=$ConnectAddress", "connectport=$ConnectPort"
+        # The rule comes first: it shows that the proxy is ours, also where this ends between the two.
+        if ($rule) { NetSecurity\Remove-NetFirewallRule -Name $name -ErrorAction Stop }
+        $given = @{
+            Name = $name; DisplayName = "akslite-ps: TCP $ListenPort to ${ConnectAddress}:$ConnectPort"; Group = $script:ExposureGroup
+            Direction = 'Inbound'; Action = 'Allow'; Protocol = 'TCP'; LocalPort = $ListenPort; RemoteAddress = $RemoteAddress
+        }
+        $null = NetSecurity\New-NetFirewallRule @given -ErrorAction Stop
+        Invoke-PortProxy 'add' $arguments
+        Find-Proxy $ListenAddress $ListenPort
+    }
+    catch {
+        $PSCmdlet.ThrowTerminatingError($_)
+    }
+}
+
+function Remove-AksLiteExposure {
+    <#
+    .SYNOPSIS
+    Takes a port of ours away: its port proxy and its firewall rule. What is not ours is left alone.
+    .PARAMETER ListenPort
+    Port of this host.
+    .PARAMETER ListenAddress
+    Address of this host; default: all.
+    .OUTPUTS
+    True where there was one of ours.
+    #>
+    [CmdletBinding(PositionalBinding = $false)]
+    [OutputType([bool])]
+    param(
+        [Parameter(Mandatory = $true)]
+        [ValidateRange(1, 65535)]
+        [int] $ListenPort,
+
+        [ValidatePattern('^(\d{1,3}\.){3}\d{1,3}\z')]
+        [string] $ListenAddress = '0.0.0.0'
+    )
+
+    try {
+        $name = Get-ExposureRuleName $ListenAddress $ListenPort
+        if (-not (Find-ExposureRule $name)) { return $false }
+        if (Find-Proxy $ListenAddress $ListenPort) {
+            Invoke-PortProxy 'delete' "listenaddress=$ListenAddress", "listenport=$ListenPort"
+        }
+        NetSecurity\Remove-NetFirewallRule -Name $name -ErrorAction Stop
+        $true
+    }
+    catch {
+        $PSCmdlet.ThrowTerminatingError($_)
     }
 }
 
@@ -986,16 +1165,19 @@ function Get-AksLiteEvent {
 }
 
 Export-ModuleMember -Function @(
+    'Add-AksLiteExposure'
     'Clear-AksLiteConfigSecret'
     'Enable-AksLiteHostFeatures'
     'Get-AksLiteBootTime'
     'Get-AksLiteEvent'
+    'Get-AksLiteExposure'
     'Get-AksLiteFacts'
     'Get-AksLiteKubeConfig'
     'Get-AksLiteLeftover'
     'Get-AksLiteStagedUpdate'
     'Get-AksLiteWorkload'
     'Install-AksLiteMsi'
+    'Remove-AksLiteExposure'
     'Request-AksLiteReboot'
     'Test-AksLiteInternet'
     'Uninstall-AksLiteProduct'

@@ -60,6 +60,11 @@ class SimulatedRegistryKey : System.IDisposable {
         return [string[]] $this.Content.SubKeys
     }
 
+    [string[]] GetValueNames() {
+        if ($null -eq $this.Content) { return @() }
+        return [string[]] @($this.Content.Values.Keys)
+    }
+
     [void] Close() { }
     [void] Dispose() { }
 }

@@ -1,0 +1,167 @@
+"""One HTTP request to a device's WinRM service: log-on, decryption, size limits and status codes.
+
+Made by ``protocol.winrm`` when the first client connects, so that devices nobody reaches cost neither its memory nor the imports
+below. The edge between HTTP and ``protocol.shell_service``; what a request means is not decided here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import weakref
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from akslite_ps.sandbox.engine import HostedDevice
+from akslite_ps.sandbox.protocol import wsman, wsman_replies
+from akslite_ps.sandbox.protocol.authentication import ConnectionSecurity, LogonRefused
+from akslite_ps.sandbox.protocol.disturbances import ConnectionCut, Disturbance, RequestDropped
+from akslite_ps.sandbox.protocol.message_encryption import DecryptionFailed
+from akslite_ps.sandbox.protocol.shell_service import ShellService
+from akslite_ps.sandbox.protocol.tls_listener import tls_of
+from akslite_ps.sandbox.protocol.wsman_faults import WSManFault, access_denied, internal_error
+from akslite_ps.sandbox.protocol.wsman_shell import ClientGone, Quotas
+
+_log = logging.getLogger(__name__)
+
+_PATH = "/wsman"
+_SOAP = "application/soap+xml;charset=UTF-8"
+
+
+class RequestHandler:
+    """Answers the requests to one device, and owns the shells behind them.
+
+    Args:
+        device: What is served.
+        quotas: Limits of the service.
+        heard: Set while the network lets anything through.
+    """
+
+    def __init__(self, device: HostedDevice, quotas: Quotas | None, heard: asyncio.Event) -> None:
+        self.shells = ShellService(device, quotas)
+        self._device = device
+        self._heard = heard
+        self._security: weakref.WeakKeyDictionary[asyncio.BaseTransport, ConnectionSecurity] = weakref.WeakKeyDictionary()
+
+    async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request of a client."""
+        client = _HttpClient(request)
+        await self._heard.wait()
+        if not client.alive:
+            return web.Response(status=400)
+        disturbance = Disturbance(self._device, self.shells, request)
+        try:
+            response = await self._respond(request, disturbance)
+            await self._heard.wait()
+            return await disturbance.send(response)
+        except (ClientGone, ConnectionCut):
+            return web.Response(status=400)
+        except RequestDropped as dropped:
+            return web.Response(status=dropped.status)
+
+    async def _respond(self, request: web.BaseRequest, disturbance: Disturbance) -> web.Response:
+        if request.rel_url.path.rstrip("/").lower() != _PATH:
+            return web.Response(status=404)
+        if request.method != "POST":
+            return web.Response(status=405, headers={"Allow": "POST"})
+        try:
+            body = await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            return web.Response(status=413)
+        transport = request.transport
+        if transport is None:
+            return web.Response(status=400)
+        security = self._security_of(transport)
+        encrypted = request.content_type.startswith("multipart/")
+        headers: CIMultiDict[str] = CIMultiDict()
+        authorization = request.headers.get("Authorization")
+        if authorization is not None:
+            if not body:
+                disturbance.before_work(None)
+            try:
+                accepted = security.authorize(authorization)
+            except LogonRefused as refused:
+                _log.info("%s: log-on refused: %s", self._device.name, refused)
+                return self._unauthorized(security, refused)
+            if accepted.token is not None:
+                headers["WWW-Authenticate"] = accepted.token
+            if accepted.user is None:
+                return web.Response(status=401, headers=headers)
+        elif encrypted and not security.can_decrypt:
+            return web.Response(status=400)
+        elif security.user is None:
+            return self._unauthorized(security)
+        assert security.user is not None
+        if not body:
+            return web.Response(status=200, headers=headers)
+        if encrypted:
+            try:
+                body = security.decrypt(body)
+            except DecryptionFailed as failure:
+                _log.info("%s: a message cannot be decrypted: %s", self._device.name, failure)
+                return web.Response(status=400)
+        if len(body) > wsman.SERVER_ENVELOPE_SIZE:
+            return web.Response(status=413, headers=headers)
+        confidential = encrypted or security.over_tls
+        status, reply = await self._reply(request, security, body, disturbance, confidential=confidential)
+        headers["Content-Type"] = _SOAP
+        if encrypted:
+            sealed = security.encrypt(reply)
+            headers["Content-Type"], reply = sealed.content_type, sealed.body
+        return web.Response(status=status, body=reply, headers=headers)
+
+    async def _reply(
+        self,
+        request: web.BaseRequest,
+        security: ConnectionSecurity,
+        envelope: bytes,
+        disturbance: Disturbance,
+        *,
+        confidential: bool,
+    ) -> tuple[int, bytes]:
+        header = wsman.Header(message_id="")
+        try:
+            parsed = wsman.parse_request(envelope)
+            header = parsed.header
+            if not confidential:
+                # AllowUnencrypted is false on a device, as it is by default on Windows.
+                raise access_denied()
+            assert security.user is not None
+            disturbance.before_work(parsed.operation)
+            return 200, await self.shells.handle(parsed, security.user, _HttpClient(request))
+        except wsman.RefusedRequest as refused:
+            return 500, wsman_replies.fault_reply(refused.header, refused.fault, self._device.computer_name)
+        except WSManFault as fault:
+            return 500, wsman_replies.fault_reply(header, fault, self._device.computer_name)
+        except (ClientGone, ConnectionCut, RequestDropped):
+            raise
+        except Exception:  # noqa: BLE001 - the client is owed an answer
+            _log.exception("%s: a request failed", self._device.name)
+            return 500, wsman_replies.fault_reply(header, internal_error(), self._device.computer_name)
+
+    def _security_of(self, transport: asyncio.BaseTransport) -> ConnectionSecurity:
+        security = self._security.get(transport)
+        if security is None:
+            security = self._security[transport] = ConnectionSecurity(self._device, tls_of(transport))
+        return security
+
+    def _unauthorized(self, security: ConnectionSecurity, refused: LogonRefused | None = None) -> web.Response:
+        headers: CIMultiDict[str] = CIMultiDict()
+        last_word = refused.token if refused is not None else None
+        for challenge in (last_word,) if last_word else security.challenges():
+            headers.add("WWW-Authenticate", challenge)
+        return web.Response(status=refused.status if refused is not None else 401, headers=headers)
+
+
+class _HttpClient:
+    """``wsman_shell.Client`` for the connection of an HTTP request."""
+
+    def __init__(self, request: web.BaseRequest) -> None:
+        self._request = request
+        self.address = request.remote or ""
+
+    @property
+    def alive(self) -> bool:
+        transport = self._request.transport
+        return transport is not None and not transport.is_closing()

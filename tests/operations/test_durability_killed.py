@@ -1,0 +1,337 @@
+"""A controller killed at any boundary of its journal: the next one goes on, and nothing is lost or sent twice.
+
+The boundaries are counted from a run that nobody disturbs: every commit of the journal, and the moment before it where something
+was sent. Every one that belongs to a step or to the run is tried; of the many amid a device's output, every few.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from akslite_ps.aksedge.calls import AksEdge
+from akslite_ps.aksedge.config import DeploymentConfig
+from akslite_ps.journal import Journal, Row, RowKind
+from akslite_ps.operations import Plan, deploy, remove, update
+from akslite_ps.operations.engine import CODE
+from akslite_ps.operations.evidence import verify_runs
+from akslite_ps.remoting import Session
+from akslite_ps.sandbox import LocalSandbox
+from akslite_ps.sandbox.device import updates
+
+CONTROLLER = Path(__file__).with_name("controller_process.py")
+LIMITS = {"first_poll_s": 0.02, "longest_poll_s": 0.1, "back_within_s": 900, "tick_s": 0.5}
+FASTER = 60.0
+KILLED = -signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM
+AT_ONCE = 3
+DEVICES = 150
+SPEED = 3000.0
+
+
+# -- the operations -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What is done to a device: what it is like before, the plan, and how it must be afterwards."""
+
+    prepare: Callable[[Any, DeploymentConfig], None]
+    plan: Callable[[Any, DeploymentConfig], Plan]
+    as_desired: Callable[[Any], bool]
+    every: int
+
+
+def leave_bare(host: Any, config: DeploymentConfig) -> None:
+    """Neither Windows features nor product: a deployment does everything."""
+
+
+def install_and_deploy(host: Any, config: DeploymentConfig) -> None:
+    host.install("1.10.868.0", "1.30.6")
+    with Session.open(host.device) as session:
+        assert AksEdge(session).new_deployment(config.to_json(eula_accepted=True)) == "OK"
+
+
+def deploy_and_stage(host: Any, config: DeploymentConfig) -> None:
+    install_and_deploy(host, config)
+
+    async def stage() -> None:
+        updates.stage(host.sandbox.device(host.name))
+
+    host.sandbox.run(stage())
+
+
+OPERATIONS = {
+    "deployment": Operation(
+        leave_bare,
+        lambda host, config: deploy.plan(host.device, config, accept_eula=True),
+        lambda host: host.state.deployment is not None and host.state.deployment.phase == "complete",
+        every=10,
+    ),
+    "update": Operation(
+        deploy_and_stage,
+        lambda host, config: update.plan(host.device),
+        lambda host: host.state.product.version == "1.11.230.0" and host.state.product_update is None,
+        every=4,
+    ),
+    "remove": Operation(
+        install_and_deploy,
+        lambda host, config: remove.plan(host.device),
+        lambda host: host.state.deployment is None,
+        every=2,
+    ),
+}
+
+
+# -- devices and controllers --------------------------------------------------------------------------------------
+
+
+class Controllers:
+    """Starts controllers, each in a process of its own."""
+
+    def __init__(self) -> None:
+        self._server: subprocess.Popen[str] | None = None
+        if hasattr(os, "fork"):
+            self._server = self._start("serve")
+
+    def run(self, told: Mapping[str, Any]) -> int:
+        """Run one to its end, or to its death; returns how it ended, as :attr:`subprocess.Popen.returncode`."""
+        line = json.dumps(told)
+        if self._server is None:
+            process = self._start()
+            process.communicate(line, timeout=60)
+            return process.returncode
+        assert self._server.stdin is not None
+        assert self._server.stdout is not None
+        self._server.stdin.write(line + "\n")
+        self._server.stdin.flush()
+        return int(self._server.stdout.readline())
+
+    def close(self) -> None:
+        if self._server is not None:
+            self._server.communicate(timeout=30)
+
+    @staticmethod
+    def _start(*arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, str(CONTROLLER), *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+
+@dataclass
+class Story:
+    """What a run came to on its device: what was carried out there, and what the journal holds."""
+
+    host: Any
+    plan: Plan
+    carried_out: Counter[str]
+    exits: list[int] = field(default_factory=list)
+    moments: list[str] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    intact: bool = False
+    outcome: str | None = None
+
+    def output(self) -> dict[str, list[str]]:
+        """What the device said in each step's last attempt, without what differs from run to run."""
+        said: dict[str, list[str]] = {}
+        last = {row.step_id: row.attempt for row in self.rows if row.kind is RowKind.INTENT}
+        for row in self.rows:
+            if row.kind is RowKind.RECORD and row.step_id and row.attempt == last[row.step_id] and row.data["stream"] != "progress":
+                said.setdefault(row.step_id, []).append(plain(row.data, self.host.name))
+        return said
+
+    def record_numbers(self) -> dict[tuple[str, int], list[int]]:
+        """The numbers of the records in each attempt, as the device counted them."""
+        numbers: dict[tuple[str, int], list[int]] = {}
+        for row in self.rows:
+            if row.kind is RowKind.RECORD and row.step_id:
+                numbers.setdefault((row.step_id, row.attempt), []).append(row.data["seq"])
+        return numbers
+
+
+def plain(data: Mapping[str, Any], name: str) -> str:
+    text = str(data.get("message") or data.get("value"))
+    return re.sub(r"\S*\d\S*", "#", text.replace(name, "DEVICE"))
+
+
+class Bench:
+    """Devices as many as are needed, in one sandbox, and controllers for them."""
+
+    def __init__(self, folder: Path, sandbox: LocalSandbox, host_in: Callable[[LocalSandbox, int], Any]) -> None:
+        self._folder, self._sandbox, self._host_in = folder, sandbox, host_in
+        template = DeploymentConfig.template("SingleMachineCluster", "K3s").with_values({"Network.InternetDisabled": True})
+        self._config = DeploymentConfig.parse({**template.as_data(), "SchemaVersion": "1.15"})
+        self._numbers = itertools.count()
+        self._free: queue.SimpleQueue[Controllers] = queue.SimpleQueue()
+        for _ in range(AT_ONCE):
+            self._free.put(Controllers())
+        self._whole: dict[str, Story] = {}
+
+    def whole(self, name: str) -> Story:
+        """The story that nobody disturbs."""
+        if name not in self._whole:
+            self._whole[name] = self.story(name)
+        return self._whole[name]
+
+    def stories(self, name: str, moments: Sequence[str]) -> list[Story]:
+        """A story for each of these moments of death, several at once."""
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return list(pool.map(lambda moment: self.story(name, moment), moments))
+
+    def story(self, name: str, die_at: str | None = None) -> Story:
+        """Carry an operation out on a fresh device; where the controller died, another one goes on."""
+        operation, host = OPERATIONS[name], self._host_in(self._sandbox, next(self._numbers))
+        operation.prepare(host, self._config)
+        story = Story(host, operation.plan(host, self._config), count_cmdlets(host))
+        journal_file = self._folder / host.name / "journal.sqlite"
+        told: dict[str, Any] = {"device": host.device.model_dump(mode="json"), "journal": str(journal_file), "limits": LIMITS}
+        told["faster"] = FASTER
+        anew = {**told, "plan": story.plan.model_dump(mode="json")}
+        controllers = self._free.get()
+        try:
+            passed = self._folder / f"{host.name}.json"
+            story.exits.append(controllers.run({**anew, "die_at": die_at, "passed": str(passed)}))
+            if passed.exists():
+                story.moments = json.loads(passed.read_text(encoding="utf-8"))
+            with Journal.open(journal_file) as journal:
+                runs = journal.runs()
+                if not runs or runs[0].state != "ended":
+                    assert [run.state for run in runs] in ([], ["interrupted"])
+                    story.exits.append(controllers.run({**told, "resume": runs[0].run_id} if runs else anew))
+                (run,) = journal.runs()
+                story.outcome, story.rows = run.outcome, journal.rows(run.run_id)
+                story.intact = verify_runs(journal).ok
+        finally:
+            self._free.put(controllers)
+        return story
+
+    def close(self) -> None:
+        while not self._free.empty():
+            self._free.get().close()
+
+
+def count_cmdlets(host: Any) -> Counter[str]:
+    """Count every cmdlet that the simulated device carries out from now on."""
+    counted: Counter[str] = Counter()
+    device = host.sandbox.device(host.name)
+    carrying_out = device.carrying_out
+
+    def count(cmdlet: str) -> Any:
+        counted[cmdlet] += 1
+        return carrying_out(cmdlet)
+
+    device.carrying_out = count
+    return counted
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory, host_in: Callable[[LocalSandbox, int], Any]) -> Iterator[Bench]:
+    folder = tmp_path_factory.mktemp("killed")
+    with LocalSandbox(folder / "sandbox", devices=DEVICES, speed=SPEED) as sandbox:
+        opened = Bench(folder, sandbox, host_in)
+        yield opened
+        opened.close()
+
+
+# -- the tests ----------------------------------------------------------------------------------------------------
+
+
+def chosen(story: Story, kind: str, every: int) -> list[str]:
+    """The moments of one kind of row.
+
+    After every commit, and before it where the device may have done something since the one before. Of a step's many
+    records and reading places, every few.
+    """
+    acting = {row.step_id for row in story.rows if row.kind is RowKind.INTENT}
+    found = []
+    for moment in story.moments:
+        when, step_id, of_kind, _ = moment.split()
+        if of_kind == kind and (when == "after" or kind in ("run-started", "sent") or (kind == "result" and step_id in acting)):
+            found.append(moment)
+    return found[::every] if kind in ("record", "place") else found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["run-started", "approved", "intent", "sent", "record", "place", "result", "run-ended"])
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_whoever_goes_on_after_a_kill_loses_nothing_and_sends_nothing_twice(name: str, kind: str, bench: Bench) -> None:
+    whole = bench.whole(name)
+    moments = chosen(whole, kind, OPERATIONS[name].every)
+    assert moments
+    for moment, story in zip(moments, bench.stories(name, moments), strict=True):
+        assert faults(story, whole, OPERATIONS[name]) == [], f"killed {moment}"
+        # how records are put together to a commit differs from run to run, and with it how often the place is written
+        assert story.exits[0] == KILLED or kind == "place", f"not killed {moment}"
+
+
+def faults(story: Story, whole: Story, operation: Operation) -> list[str]:
+    """What is not as in the run that nobody disturbed. Only what is safe to repeat may have been sent once more."""
+    found = []
+    if any(code != 0 for code in story.exits[1:]):
+        found.append(f"the second controller failed: {story.exits}")
+    if not operation.as_desired(story.host):
+        found.append("the device is not as desired")
+    if story.outcome != whole.outcome:
+        found.append(f"the run ended {story.outcome}, not {whole.outcome}")
+    if not story.intact:
+        found.append("the journal is not intact")
+    acting = {row.step_id: row.data["command"] for row in whole.rows if row.kind is RowKind.INTENT and row.step_id}
+    for step_id, command in acting.items():
+        times, allowed = story.carried_out[command], whole.carried_out[command] + CODE[step_id].repeatable
+        if not 0 < times <= allowed:
+            found.append(f"{command} was carried out {times} times")
+    found += [
+        f"{step}: {said} instead of {whole.output()[step]}" for step, said in story.output().items() if said != whole.output()[step]
+    ]
+    found += [f"{step} is missing" for step in whole.output().keys() - story.output().keys()]
+    found += [f"{step}: records {numbers}" for step, numbers in story.record_numbers().items() if numbers != sorted(set(numbers))]
+    return found
+
+
+WHOLE_OUTPUT = [
+    "Checking host for required features",
+    "All required host features are installed",
+    "Validating AksEdge network parameters...",
+    "*** 0 errors found in the deployment configuration.",
+    "AksEdge - deploying a new Linux single machine k3s cluster",
+    "Step 1: Preparing host for AKS Edge Essentials - K3s",
+    "Enabling Microsoft Update. ...",
+    "Associating wssdagent service with nodectl",
+    "Creating vnet (name: aksedgesw-int)",
+    "Creating single machine cluster hcs network",
+    "AksEdge - private network carved:",
+    " - 192.168.0.0/24",
+    "Checking for virtual switch with name 'aksedgesw-int'",
+    "Deploying AKS Edge Essentials - K3s",
+    "Testing SSH connection",
+    "Initializing kubernetes runtime in Linux node",
+    "Waiting for Kubernetes node (press-01-ledge) to reach condition Ready, timeout = 300 seconds",
+]
+
+
+def test_the_output_to_compare_with_is_all_that_the_device_says(bench: Bench) -> None:
+    story = bench.whole("deployment")
+    records = [row.data for row in story.rows if row.kind is RowKind.RECORD and row.step_id == deploy.CREATE]
+    lines = [data["message"].replace(story.host.name, "press-01") for data in records if data["stream"] == "information"]
+    assert [line.partition("] ")[2] or line for line in lines] == WHOLE_OUTPUT
+
+
+def test_every_operation_changes_its_device_with_cmdlets_that_are_counted(bench: Bench) -> None:
+    counted = {name: bench.whole(name).carried_out for name in OPERATIONS}
+    assert counted["deployment"]["New-AksEdgeDeployment"] == 1
+    assert counted["update"]["Start-AksEdgeUpdate"] == counted["update"]["Start-AksEdgeControlPlaneUpdate"] == 1
+    assert counted["remove"]["Remove-AksEdgeDeployment"] == 1
+    assert all(bench.whole(name).exits == [0] for name in OPERATIONS)

@@ -1,0 +1,145 @@
+"""Output that a PowerShell process writes while nobody reads it: held back or lost as the shell's buffer mode says."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import struct
+import uuid
+from typing import Any
+
+import pytest
+from lxml import etree
+
+from akslite_ps.sandbox import assumptions
+from akslite_ps.sandbox.protocol import wsman
+from akslite_ps.sandbox.protocol.fragments import MessageKind, fragments_in
+from akslite_ps.sandbox.protocol.relayed_shell import RelayedShell
+from akslite_ps.sandbox.protocol.wsman_shell import Quotas, ShellIdentity
+
+_HEADER = wsman.Header(message_id="uuid:1", action="Receive", timeout_s=5, max_envelope_size=512_000)
+_LIMIT = 100_000
+_PIECE = 10_000
+POOL, PIPELINE = uuid.uuid4(), uuid.uuid4()
+
+
+class Engine:
+    """A process that takes everything and says nothing by itself."""
+
+    async def start(self, receiver: Any, data: bytes) -> None: ...
+    def start_command(self, command: uuid.UUID, data: bytes) -> None: ...
+    def close_command(self, command: uuid.UUID) -> None: ...
+    def kill(self) -> None: ...
+    async def close(self) -> None: ...
+
+
+class Reader:
+    address = "10.0.2.2"
+    alive = True
+
+
+def message(number: int, *, kind: MessageKind = MessageKind.PIPELINE_OUTPUT, pieces: int = 1, text: bytes = b"") -> list[bytes]:
+    """The fragments of a message of the pipeline; its object id is its number."""
+    header = struct.pack("<II", 1, kind) + POOL.bytes_le + PIPELINE.bytes_le
+    body = header + (text or b"x" * (_PIECE * pieces - len(header)))
+    cut = [body[at : at + _PIECE] for at in range(0, len(body), _PIECE)]
+    last = len(cut) - 1
+    return [struct.pack(">QQBI", number, n, (n == 0) | 2 * (n == last), len(each)) + each for n, each in enumerate(cut)]
+
+
+ENDED = message(999, kind=MessageKind.PIPELINE_STATE, text=b'<Obj><MS><I32 N="PipelineState">4</I32></MS></Obj>')
+
+
+@pytest.fixture
+async def shell(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(assumptions, "OUTPUT_BUFFER_BYTES", _LIMIT)
+    engine: Any = Engine()
+    made = RelayedShell(
+        wsman.Create(None, "Microsoft.PowerShell", b""),
+        ShellIdentity("S", "uri", "PRESS-01\\aksadmin", "10.0.2.2", 7),
+        engine=engine,
+        quotas=Quotas(),
+        expired=lambda _: None,
+    )
+    made.start_command(str(PIPELINE), b"")
+    yield made
+    await made.close()
+
+
+async def write(shell: RelayedShell, *messages: list[bytes]) -> None:
+    for each in messages:
+        for fragment in each:
+            await shell.arrived(PIPELINE, fragment)
+
+
+async def read(shell: RelayedShell) -> list[tuple[int, int]]:
+    """Object and fragment ids of all that is left."""
+    found = []
+    while shell._pending(PIPELINE):
+        reply = etree.fromstring(await shell.receive(_HEADER, str(PIPELINE), Reader()))
+        for stream in reply.iter("{*}Stream"):
+            found += [(each.object_id, each.number) for each in fragments_in(base64.b64decode(stream.text))]
+    return found
+
+
+async def test_dropped_output_is_the_oldest_and_the_end_is_told(shell: RelayedShell) -> None:
+    shell.disconnect(None, "Drop")
+
+    async with asyncio.timeout(5):
+        await write(shell, *(message(number) for number in range(1, 51)), ENDED)
+
+    shell.reconnect()
+    left = [number for number, _ in await read(shell)]
+    assert left[-1] == 999
+    assert left[:-1] == list(range(51 - len(left[:-1]), 51))
+    assert 0 < len(left[:-1]) * _PIECE <= _LIMIT
+
+
+async def test_a_message_is_lost_whole_or_not_at_all(shell: RelayedShell) -> None:
+    shell.disconnect(None, "Drop")
+
+    await write(shell, message(1, pieces=6), message(2, pieces=30), message(3, pieces=3), ENDED)
+
+    shell.reconnect()
+    assert await read(shell) == [(3, 0), (3, 1), (3, 2), (999, 0)]
+
+
+async def test_a_message_that_has_begun_to_leave_is_not_lost(shell: RelayedShell) -> None:
+    await write(shell, message(1, pieces=20))
+    (left_already,) = shell._take(PIPELINE, _PIECE)
+    shell.disconnect(None, "Drop")
+    await write(shell, message(2))
+    shell.reconnect()
+
+    assert [each.number for each in fragments_in(left_already.data)] == [0]
+    assert await read(shell) == [(1, number) for number in range(1, 20)]
+
+
+async def test_blocked_output_waits_and_nothing_is_lost(shell: RelayedShell) -> None:
+    shell.disconnect(None, "Block")
+    writing = asyncio.ensure_future(write(shell, *(message(number) for number in range(1, 31)), ENDED))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert not writing.done()
+
+    shell.reconnect()
+
+    async with asyncio.timeout(5):
+        await writing
+    assert [number for number, _ in await read(shell)] == [*range(1, 31), 999]
+
+
+async def test_output_that_was_blocked_is_lost_when_the_mode_becomes_drop(shell: RelayedShell) -> None:
+    shell.disconnect(None, "Block")
+    writing = asyncio.ensure_future(write(shell, *(message(number) for number in range(1, 31)), ENDED))
+    for _ in range(100):
+        await asyncio.sleep(0)
+
+    shell.disconnect(None, "Drop")
+
+    async with asyncio.timeout(5):
+        await writing
+    shell.reconnect()
+    left = [number for number, _ in await read(shell)]
+    assert left[-1] == 999
+    assert len(left) < 15
