@@ -18,7 +18,7 @@ OPERATOR_ENDPOINT = "AksLite.Operator"
 VIEWERS = "AksEdge-Viewers"
 OPERATORS = "AksEdge-Operators"
 
-_SERVICES = ("WinRM", "vmms", "wssdagent")
+_SERVICES = ("WinRM", "hns", "iphlpsvc", "vmms", "wssdagent")
 
 # A path that an operator chooses is written or read with the rights of an administrator: only content goes in, and files go
 # where the product puts them. -Force of New-AksEdgeDeployment belongs to the form with a file.
