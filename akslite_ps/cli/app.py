@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -40,6 +40,13 @@ from akslite_ps.cli.output import drop, emit_json, say, show_error, write
 from akslite_ps.errors import AksLiteError, UsageError
 from akslite_ps.secrets import RedactingFilter
 
+_PANELS = {
+    "Set up": ("device", "config", "jea", "sandbox"),
+    "Look": ("status", "plan", "verify", "diagnose", "kubeconfig"),
+    "Change": ("prepare", "install", "deploy", "connect", "disconnect", "update", "scale", "change", "expose", "remove"),
+    "Go on, and look back": ("resume", "runs", "runbook"),
+}
+
 app = typer.Typer(
     name="akslite",
     help="Operate AKS Edge Essentials devices over PowerShell Remoting.",
@@ -48,7 +55,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-# In the order of a device's life: that is how --help shows them.
 app.add_typer(device.app, name="device")
 app.add_typer(config.app, name="config")
 operate.register(app)
@@ -138,13 +144,22 @@ def _run(line: list[str], *, debug: bool, as_json: bool) -> int:
 
 def _invoke(line: list[str]) -> int:
     """Run the command, without Typer's own treatment of Ctrl-C, which says nothing."""
-    command = typer.main.get_command(app)
+    command = _in_panels(typer.main.get_command(app))
     try:
         with command.make_context("akslite", line) as context:
             command.invoke(context)
     except typer.Exit as end:
         return end.exit_code
     return OK
+
+
+def _in_panels(tree: Any) -> Any:
+    """The command tree with its commands in the order and under the headings in which ``--help`` shows them."""
+    for panel, names in _PANELS.items():
+        for name in names:
+            tree.commands[name] = command = tree.commands.pop(name)
+            command.rich_help_panel = panel
+    return tree
 
 
 def _show_interruption(*, as_json: bool) -> None:

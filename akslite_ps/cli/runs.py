@@ -17,7 +17,7 @@ from akslite_ps.errors import UsageError
 from akslite_ps.home import journal_file
 
 if TYPE_CHECKING:
-    from akslite_ps.journal import ChainReport
+    from akslite_ps.journal import ChainReport, Journal, RunSummary
 
 app = typer.Typer(help="What was done: the journal of runs.", no_args_is_help=True)
 
@@ -48,7 +48,9 @@ def list_command(
 
 @app.command("show")
 def show_command(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its first characters.")],
+    run: Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help="A run's id, or its first characters. Default: the newest run.")
+    ] = None,
     records: Annotated[bool, typer.Option("--records", help="Also show what the device said.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -56,7 +58,7 @@ def show_command(
     from akslite_ps.journal import Journal
 
     with Journal.open(journal_file()) as journal:
-        summary = journal.find_run(run)
+        summary = journal.find_run(run) if run is not None else _newest(journal)
         rows = journal.rows(summary.run_id)
         intact = journal.verify(summary.run_id)
 
@@ -168,6 +170,12 @@ def verify_command(
     data = {"verified": name, "intact": report.ok, "runs": report.runs, "rows": report.rows, "faults": list(report.faults)}
     emit({**data, "last_hash": last_hash}, as_json=as_json, show=show)
     raise typer.Exit(OK if report.ok else FAILED)
+
+
+def _newest(journal: Journal) -> RunSummary:
+    for summary in journal.runs(limit=1):
+        return summary
+    raise UsageError(f"no runs yet in {journal.path}", attempted="show the newest run", next_action="run an operation first")
 
 
 def _names_file(what: str) -> bool:

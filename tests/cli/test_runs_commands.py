@@ -45,6 +45,16 @@ def test_a_run_is_exported_and_verified_from_the_file_alone(run: Run, journal_pa
     assert run("runs", "export", killed, file)[0] == 2
 
 
+def test_without_a_name_the_newest_run_is_shown(run: Run, home: Path) -> None:
+    code, _, told = run("runs", "show")
+    assert (code, "no runs yet" in told) == (2, True)
+
+
+def test_the_newest_run_is_the_first_of_the_list(run: Run, journal_path: Path) -> None:
+    newest = json.loads(run("runs", "list", "--json")[1])[0]["run_id"]
+    assert json.loads(run("runs", "show", "--json")[1])["run_id"] == newest
+
+
 def test_an_untouched_journal_is_verified_whole_and_run_by_run(run: Run, journal_path: Path) -> None:
     code, out, _ = run("runs", "verify", "--json")
     found = json.loads(out)
