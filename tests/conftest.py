@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -18,6 +19,12 @@ from pathlib import Path
 import pytest
 
 from akslite_ps.secrets import REDACTOR
+
+
+def pytest_configure() -> None:
+    """A run started in the background of a shell ignores Ctrl-C, and so would the programs that tests interrupt."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
