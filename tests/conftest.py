@@ -1,4 +1,4 @@
-"""What every test shares: no test sees this user's akslite data, keyring, proxy settings or Kerberos realm.
+"""What every test shares: no test sees this user's akslite data, keyring, proxy settings, terminal or Kerberos realm.
 
 ``kerberos_realm`` starts MIT Kerberos' key distribution centre on a free loopback port, once per run; tests that ask for it skip
 where it is not installed.
@@ -15,6 +15,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,19 @@ def pytest_configure() -> None:
     """A run started in the background of a shell ignores Ctrl-C, and so would the programs that tests interrupt."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """On several cores the tests of one file stay together, and so do those that one document is made from."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file: str = super()._split_scope(nodeid)
+            return "survival" if "/test_survival" in file else file
+
+    return ByFile(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +53,7 @@ def akslite_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     home = tmp_path_factory.mktemp("akslite-home")
     monkeypatch.setenv("AKSLITE_HOME", str(home))
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "AKSLITE_INTERACTIVE"):
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "AKSLITE_INTERACTIVE", "COLUMNS", "LINES"):
         monkeypatch.delenv(name, raising=False)
     return home
 
