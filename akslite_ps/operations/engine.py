@@ -30,6 +30,7 @@ from akslite_ps.operations.controller import Ask, Controller
 from akslite_ps.operations.events import Listener, RunEnded, RunStarted, StepEnded, StepStarted
 from akslite_ps.operations.history import History, InFlight
 from akslite_ps.operations.invocation import EndMissed, Sender
+from akslite_ps.operations.permission import require_permission
 from akslite_ps.operations.plan import Run, Step, StepResult
 from akslite_ps.operations.stages import OverallTracker
 from akslite_ps.operations.steps import Check, Done, StepCode, Verdict
@@ -101,6 +102,7 @@ class Walk:
         to_do = {step.id: step.typical_s for step in self._plan.steps if step.needed}
         self._teller = Teller(listener, OverallTracker(to_do))
         self._in_flight: InFlight | None = None
+        self._is_permitted = False
 
     def walk(self, *, resumed: bool) -> Run:
         """Do what is left to do."""
@@ -218,6 +220,9 @@ class Walk:
             self._in_flight = left
             work = self._work(step, left)
             try:
+                if left is None and not self._is_permitted:
+                    self._read(work, lambda: require_permission(work.session(), self._plan))
+                    self._is_permitted = True
                 return self._attempt(work, code, taken_up=left is not None)
             except EndMissed as missed:
                 check = self._read(work, partial(code.settle, work))
