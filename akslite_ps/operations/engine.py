@@ -220,9 +220,8 @@ class Walk:
             self._in_flight = left
             work = self._work(step, left)
             try:
-                if left is None and not self._is_permitted:
-                    self._read(work, lambda: require_permission(work.session(), self._plan))
-                    self._is_permitted = True
+                if left is None:
+                    self._ask_permission(work)
                 return self._attempt(work, code, taken_up=left is not None)
             except EndMissed as missed:
                 check = self._read(work, partial(code.settle, work))
@@ -236,6 +235,12 @@ class Walk:
                 self._journal_result(step, Done(Outcome.FAILED, f"{error.message}; it is done again"), None)
                 left = None
         raise AssertionError("the last repetition raises")
+
+    def _ask_permission(self, work: Work) -> None:
+        """Once, before anything is changed."""
+        if not self._is_permitted and self._plan.has_changes:
+            self._read(work, lambda: require_permission(work.session(), self._plan))
+        self._is_permitted = True
 
     def _attempt(self, work: Work, code: StepCode, *, taken_up: bool) -> Done:
         if not taken_up:

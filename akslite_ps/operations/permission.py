@@ -41,9 +41,7 @@ def require_permission(session: Session, plan: Plan) -> None:
     if visible is None:  # the role hides Get-Command; each command is refused when it is sent
         return
     product, installed = load_catalog(), _IN_EVERY_ROLE.casefold() in visible
-    refused = [
-        command for command in commands if command.casefold() not in visible and (installed or product.get(command) is None)
-    ]
+    refused = [command for command in commands if command.casefold() not in visible and (installed or product.get(command) is None)]
     if not refused:
         return
     # Who gets the role for the lesser command would be refused the other one next.

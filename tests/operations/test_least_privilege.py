@@ -229,7 +229,7 @@ def test_an_operator_may_change_in_place(deployed: SimulatedHost, arc_config: An
     device, wanted = as_role(deployed, "Operator"), arc_config()
     before = wanted.with_values({"User.AcceptOptionalTelemetry": True})
     plan = change.plan(device, wanted, folder=tmp_path / "saved", deployed=before)
-    assert [step.command for step in plan.steps if step.needed and step.change][0] == "Connect-AksEdgeArc", plan.steps
+    assert next(step.command for step in plan.steps if step.needed and step.change) == "Connect-AksEdgeArc", plan.steps
     run = go(plan, device)
     assert run.outcome is Outcome.CHANGED, run.results[-1]
 
@@ -292,7 +292,7 @@ def test_nobody_but_an_administrator_destroys_and_nothing_is_half_done(site: Sit
     before = site.states()
     host, plan = DESTROYS[name](site, role)
     assert not plan.blocked, [finding for finding in plan.findings if finding.severity == "error"]
-    assert [step.command for step in plan.steps if step.needed and step.change][0] in (
+    assert next(step.command for step in plan.steps if step.needed and step.change) in (
         "Set-AksEdgeNodeToDrain",
         "Remove-AksLiteExposure",
     )
@@ -319,7 +319,9 @@ CHANGES: dict[str, Callable[[Site, Device, Device], Plan]] = {
     "prepare": lambda site, first, bare: prepare.plan(bare),
     "install": lambda site, first, bare: install.plan(bare, MsiSource.default("K3s")),
     "deploy": lambda site, first, bare: deploy.plan(
-        bare, DeploymentConfig.template("SingleMachineCluster", "K3s").with_values({"Network.InternetDisabled": True}), accept_eula=True
+        bare,
+        DeploymentConfig.template("SingleMachineCluster", "K3s").with_values({"Network.InternetDisabled": True}),
+        accept_eula=True,
     ),
     "connect": lambda site, first, bare: arc.plan_connect(first, site.arc),
     "expose": lambda site, first, bare: expose.plan(first, [OTHER]),
