@@ -375,6 +375,11 @@ NEEDED = {
 }
 
 
+def command_name(value: Any) -> str:
+    """Of what Get-Command gave: an object with a name, or the name."""
+    return str(value.get("Name") if hasattr(value, "get") else value).casefold()
+
+
 def attempt(session: Session, spec: CmdletSpec) -> None:
     """Run a command as the typed calls do."""
     parameters = NEEDED.get(spec.name, {})
@@ -389,7 +394,7 @@ def test_each_command_is_allowed_by_its_class_and_refused_with_the_role_that_wou
     specs = [*load_catalog().current, *load_ops_catalog().current]
     with Session.open(as_role(site.first, role)) as session:
         answer = session.invoke("Get-Command", check=False, Name=[spec.name for spec in specs], ErrorAction="SilentlyContinue")
-        visible = {str(getattr(value, "get", lambda name: value)("Name") or value).casefold() for value in answer.output}
+        visible = {command_name(value) for value in answer.output}
         before = site.states()
         for spec in specs:
             assert (spec.name.casefold() in visible) is (spec.risk in ALLOWED[role]), spec.name
