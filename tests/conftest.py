@@ -17,13 +17,13 @@ from pathlib import Path
 
 import pytest
 
-from akslite_ps.secrets import REDACTOR
+from akslite_ps.secrets import REDACTOR, Known
 
 
 @pytest.fixture(autouse=True)
 def no_known_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test registered for redaction must not redact words of another."""
-    monkeypatch.setattr(REDACTOR, "_needles", set())
+    monkeypatch.setattr(REDACTOR, "known", Known())
 
 
 @pytest.fixture(autouse=True)

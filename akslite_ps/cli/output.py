@@ -119,7 +119,7 @@ def say(message: str, *, style: str | None = None) -> None:
 
 def emit_json(data: Any) -> None:
     """One JSON document on standard output, without any known secret."""
-    write(json.dumps(REDACTOR.value(data), indent=2, ensure_ascii=False, default=str) + "\n")
+    write(json.dumps(REDACTOR.value(data), indent=2, ensure_ascii=False, default=lambda value: redact(str(value))) + "\n")
 
 
 def emit(data: Any, *, as_json: bool, show: Callable[[], None]) -> None:

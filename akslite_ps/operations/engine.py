@@ -30,6 +30,7 @@ from akslite_ps.operations.controller import Ask, Controller
 from akslite_ps.operations.events import Listener, RunEnded, RunStarted, StepEnded, StepStarted
 from akslite_ps.operations.history import History, InFlight
 from akslite_ps.operations.invocation import EndMissed, Sender
+from akslite_ps.operations.known_secrets import know_secrets
 from akslite_ps.operations.permission import require_permission
 from akslite_ps.operations.plan import Run, Step, StepResult
 from akslite_ps.operations.stages import OverallTracker
@@ -108,6 +109,7 @@ class Walk:
         """Do what is left to do."""
         interrupted = False
         current: Step | None = None
+        know_secrets(self._plan.config)
         try:
             self._teller.tell(RunStarted(self._run_id, self._plan, resumed))
             for index, step in enumerate(self._plan.steps, start=1):

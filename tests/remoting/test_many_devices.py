@@ -24,7 +24,7 @@ from akslite_ps.errors import (
     UsageError,
 )
 from akslite_ps.remoting import Device, DeviceResult, ManyProgress, Session, run_on_many
-from akslite_ps.secrets import SecretRef
+from akslite_ps.secrets import REDACTOR, SecretRef
 
 PATIENCE_S = 20.0
 

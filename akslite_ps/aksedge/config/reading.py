@@ -243,8 +243,9 @@ def _is_list(value: Any) -> bool:
 
 def safe_name(name: str) -> str:
     """A key as it may stand in a message: printable, not longer than a line."""
-    text = name if name.isprintable() else name.encode("unicode_escape").decode("ascii")
-    return redact(text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "...") or "''"
+    text = redact(name)
+    text = text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
+    return (text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "...") or "''"
 
 
 def describe(value: Any) -> Shown:
