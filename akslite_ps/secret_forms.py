@@ -19,7 +19,6 @@ SHORTEST = 4
 """Shorter values would redact ordinary text."""
 
 _LONG_LINE = 12
-_MARKUP_IN_JSON = "<>&'+`\""
 _PERCENT = re.compile("%[0-9A-F]{2}")
 
 
@@ -54,9 +53,9 @@ def _quoted(text: str) -> Iterator[str]:
         yield plain
         yield json.dumps(plain)[1:-1]
         yield plain.replace("/", "\\/")
-        # .NET's serialisers write markup as code points, Windows PowerShell's in lower case.
-        for digits in ("{:04x}", "{:04X}"):
-            yield "".join("\\u" + digits.format(ord(c)) if c in _MARKUP_IN_JSON else c for c in _unescaped_quotes(plain))
+        # As code points: what Windows PowerShell's serialiser writes so, and what .NET's does.
+        yield "".join(f"\\u{ord(c):04x}" if c in "<>&'" else c for c in plain)
+        yield "".join(f"\\u{ord(c):04X}" if c in "<>&'+`\"" else c for c in plain.replace('\\"', '"'))
     yield text.replace("'", "''")
     yield "".join(f"`{c}" if c in '`$"' else c for c in text).replace("\r", "`r").replace("\n", "`n")
     yield text.replace('"', '""')
@@ -71,10 +70,6 @@ def _quoted(text: str) -> Iterator[str]:
     yield repr(text)[1:-1]
     for encoding in ("latin-1", "cp437", "cp1252"):
         yield text.encode("utf-8", "surrogatepass").decode(encoding, "replace")
-
-
-def _unescaped_quotes(plain: str) -> str:
-    return plain.replace('\\"', '"')
 
 
 def _in_addresses(text: str) -> Iterator[str]:
