@@ -108,7 +108,13 @@ def put_text(text: str, file: Path, *, force: bool) -> None:
         UsageError: It is there and may not be replaced.
     """
     refuse_to_replace(file, force=force)
-    write_whole(file, text)
+    try:
+        write_whole(file, text)
+    except OSError as error:
+        raise UsageError(
+            f"{file} cannot be written: {error.strerror or type(error).__name__}",
+            next_action="name a file in an existing folder that you may write, on a disk with room",
+        ) from None
     say(f"{file} written", style="green")
 
 

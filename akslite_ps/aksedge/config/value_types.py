@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
-from akslite_ps.aksedge.versions import is_version
 from akslite_ps.secrets import REDACTOR
 
 _MAC = re.compile(r"([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}", re.ASCII)
+_SCHEMA = re.compile(r"[1-9]\d{0,8}\.(0|[1-9]\d{0,8})", re.ASCII)
 _PLACEHOLDER = re.compile(r"\s*<.*>\s*", re.DOTALL)
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
@@ -82,7 +82,7 @@ def _mac(value: str) -> str:
 
 
 def _schema_version(value: str) -> str:
-    if not is_version(value) or value.count(".") != 1:
+    if not _SCHEMA.fullmatch(value):
         raise ValueError("it is no schema version")
     return value
 
