@@ -407,6 +407,15 @@ def test_each_command_is_allowed_by_its_class_and_refused_with_the_role_that_wou
         assert site.states() == before
 
 
+def test_an_operator_does_not_choose_whose_installer_runs_with_all_rights(site: Site, go: Any) -> None:
+    device = as_role(site.bare, "Operator")
+    source = MsiSource.of("https://files.example/AksEdge-K3s-1.33.5-1.12.269.0.msi")
+    run = go(install.plan(device, source), device)
+    assert run.outcome is Outcome.FAILED
+    assert "does not match" in run.results[-1].detail
+    assert site.bare.state.product is None
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_hidden_parameters_are_refused_too(site: Site, role: str) -> None:
     """A path that is written or read with an administrator's rights."""
