@@ -160,10 +160,11 @@ def _check_address(source: str) -> None:
         for name, value in urllib.parse.parse_qsl(query, keep_blank_values=True)
         if any(word in name.casefold() for word in _CREDENTIALS)
     ]
-    for secret in (*credentials, address.password or ""):
+    user = source.partition("://")[2].rpartition("@")[0]  # a password may hold what ends a host's name
+    for secret in (*credentials, user.partition(":")[2]):
         if len(secret) >= _SECRETIVE:  # not the "true" of ?auth=true
             REDACTOR.add(secret)
-    if address.username or address.password or credentials:
+    if user or address.username or address.password or credentials:
         raise ValueError("must not hold credentials, because plans and journals show it: use a share or a path on the device")
 
 

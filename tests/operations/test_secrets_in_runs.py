@@ -224,6 +224,19 @@ def test_a_plan_that_holds_a_secrets_value_is_refused(simulated: Any, config: De
     assert journal.runs() == []
 
 
+@pytest.mark.parametrize("password", ["changed", "findings", "warning", "press-01", "result"])
+def test_a_password_that_is_an_everyday_word_is_refused_before_anything_is_written(
+    simulated: Any, config: DeploymentConfig, journal: Journal, password: str
+) -> None:
+    """Redacted by value, it would make the journal unreadable."""
+    simulated.install()
+    plan = deploy.plan(simulated.device, config, accept_eula=True)
+    REDACTOR.add(password)
+    with pytest.raises(UsageError, match="everyday words"):
+        apply(plan, simulated.device, approved_hash=plan.hash, journal=journal)
+    assert journal.runs() == []
+
+
 # -- other secrets -----------------------------------------------------------------------------------------------------
 
 
@@ -321,6 +334,7 @@ def test_a_secret_parameter_is_redacted_from_what_the_command_says(
         "https://store.example/AksEdge-K3s-1.33.5-1.12.269.0.msi?apikey=Zaunkoenig/SAS=",
         "https://store.example/AksEdge-K3s-1.33.5-1.12.269.0.msi?client_secret=Zaunkoenig/SAS=",
         "https://store.example/AksEdge-K3s-1.33.5-1.12.269.0.msi#access_token=Zaunkoenig/SAS=",
+        "https://user:Zaunkoenig/SAS=@store.example/AksEdge-K3s-1.33.5-1.12.269.0.msi",
         "https://user:Zaunkoenig%2FSAS%3D@store.example/AksEdge-K3s-1.33.5-1.12.269.0.msi",
     ],
 )

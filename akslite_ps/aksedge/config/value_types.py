@@ -18,10 +18,6 @@ _PLACEHOLDER = re.compile(r"\s*<.*>\s*", re.DOTALL)
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 
-class _CredentialsInAddress(Exception):
-    """An address of the form ``http://user:password@host``."""
-
-
 class Section(BaseModel):
     """Base of the config's models: frozen, strict, no unknown fields."""
 
@@ -60,14 +56,14 @@ def _guid(value: str) -> str:
 
 
 def _proxy_address(value: str) -> str:
+    user = value.rpartition("@")[0]  # a password may hold what ends a host's name
+    password = (user.partition("://")[2] or user).partition(":")[2]
+    if password:
+        REDACTOR.add(password)
+        raise ValueError("it carries a password, which the product would keep and log in clear text")
     try:
         parts = urlsplit(_text(value))
-        if parts.password is not None:
-            REDACTOR.add(parts.password)
-            raise _CredentialsInAddress
         usable = parts.scheme.casefold() in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except _CredentialsInAddress:
-        raise ValueError("it carries a password, which the product would keep and log in clear text") from None
     except ValueError:
         usable = False
     if not usable:
