@@ -160,12 +160,22 @@ def _check_address(source: str) -> None:
         for name, value in urllib.parse.parse_qsl(query, keep_blank_values=True)
         if any(word in name.casefold() for word in _CREDENTIALS)
     ]
-    user = source.partition("://")[2].rpartition("@")[0]  # a password may hold what ends a host's name
+    user = source.partition("://")[2].rpartition("@")[0] if "@" in address.netloc or not _has_port(address) else ""
     for secret in (*credentials, user.partition(":")[2]):
         if len(secret) >= _SECRETIVE:  # not the "true" of ?auth=true
             REDACTOR.add(secret)
-    if user or address.username or address.password or credentials:
+    if user or credentials:
         raise ValueError("must not hold credentials, because plans and journals show it: use a share or a path on the device")
+    if not _has_port(address):
+        raise ValueError("must be a whole https address; behind the colon stands no port")
+
+
+def _has_port(address: urllib.parse.SplitResult) -> bool:
+    """Whether what stands behind the host's colon is a port, or nothing. A password with a slash in it ends up there."""
+    try:
+        return address.port != 0
+    except ValueError:
+        return False
 
 
 def _reasons(error: ValidationError) -> str:
