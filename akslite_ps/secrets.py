@@ -26,6 +26,8 @@ from akslite_ps.whole_file import write_whole
 
 SCHEMES = ("keyring", "env", "prompt", "file")
 REDACTED = "<redacted>"
+_SLICES_A_SEARCH = 3
+"""How often a text can be searched for one needle in the time of slicing it once at every character."""
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -225,7 +227,7 @@ class Redactor:
 
     def _found_in(self, text: str) -> list[str]:
         """The needles that the text holds, longest first."""
-        if len(text) > len(self.known.needles):
+        if len(self.known.needles) < _SLICES_A_SEARCH * len(text):
             return sorted((needle for needle in self.known.needles if needle in text), key=len, reverse=True)
         starts = {text[at : at + _SHORTEST] for at in range(len(text) - _SHORTEST + 1)} & self.known.by_start.keys()
         return sorted(
