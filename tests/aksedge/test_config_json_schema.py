@@ -111,6 +111,7 @@ def test_schema_and_config_judge_alike(seed: int) -> None:
         (SINGLE, ("Machines", 0, "LinuxNode", "Cpus"), 4),
         (SINGLE, ("Machines", 0, "LinuxNode"), None),
         (SCALABLE, ("Network", "DnsServers"), None),
+        (SCALABLE, ("Network", "DnsServers"), []),
         (SCALABLE, ("Machines", 0, "LinuxNode", "Ip4Address"), None),
         (SCALABLE, ("Machines", 0, "NetworkConnection", "AdapterName"), ""),
         (OLDER, ("Init", "KmsPlugin"), {"Enable": True}),
@@ -124,3 +125,5 @@ def test_an_editor_shows_the_fault(base: dict[str, Any], path: tuple[Any, ...], 
         inner = inner[key]
     inner[path[-1]] = value
     assert not VALIDATOR.is_valid(config)
+    with pytest.raises(ConfigError):
+        DeploymentConfig.parse(config).require_valid()

@@ -104,6 +104,7 @@ def _each_machine(schema: Schema) -> Schema:
 def _scalable() -> Iterator[Schema]:
     for name in (*_SCALABLE, "DnsServers"):
         yield _some("Network", name)
+    yield _inside(("Network", "DnsServers"), {"minItems": 1}, required=False)
     yield _none("Network", "Ip4AddressPrefix")
     yield _each_machine(_some("NetworkConnection", "AdapterName"))
     for node in ("LinuxNode", "WindowsNode"):
