@@ -1,33 +1,33 @@
 """Secrets by reference, and redaction by value.
 
 A :class:`SecretRef` is what plans, inventories, journals and notebooks hold. :meth:`SecretRef.resolve`
-gives the value at send time and registers it, so that :func:`redact` finds it in every sink in plain,
-base64, UTF-16 and URL-encoded form. Used by every room; never writes a secret anywhere.
+gives the value at send time and registers it, so that :func:`redact` finds it in every sink, also in base64, UTF-16,
+URL-encoded or quoted form (``secret_forms``). Used by every room; never writes a secret anywhere.
 """
 
 from __future__ import annotations
 
-import base64
 import codecs
 import getpass
 import json
 import logging
-import math
 import os
 import sys
 import threading
-import urllib.parse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from akslite_ps.errors import SecretUnavailable
+from akslite_ps.secret_forms import SHORTEST as _SHORTEST
+from akslite_ps.secret_forms import forms
 from akslite_ps.whole_file import write_whole
 
 SCHEMES = ("keyring", "env", "prompt", "file")
 REDACTED = "<redacted>"
-_SHORTEST = 4
+_SLICES_A_SEARCH = 3
+"""How often a text can be searched for one needle in the time of slicing it once at every character."""
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -183,26 +183,74 @@ _HINTS = {
 
 
 @dataclass
+class Known:
+    """What a redactor knows: values in the order they came, the needles made of them, and those by how they start."""
+
+    values: dict[str, None] = field(default_factory=dict)
+    needles: set[str] = field(default_factory=set)
+    by_start: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass
 class Redactor:
     """The values seen by this process that no sink may show."""
 
-    _needles: set[str] = field(default_factory=set)
+    known: Known = field(default_factory=Known)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, value: str) -> None:
         """Register a secret value. Values under four characters would redact ordinary text and are ignored."""
-        if len(value) < _SHORTEST:
+        if len(value) < _SHORTEST or value in self.known.values:
             return
+        needles = forms(value)
         with self._lock:
-            self._needles |= _forms(value)
+            self.known.values[value] = None
+            for needle in needles - self.known.needles:
+                start = needle[:_SHORTEST]
+                self.known.by_start[start] = tuple(sorted({*self.known.by_start.get(start, ()), needle}, key=len, reverse=True))
+            self.known.needles |= needles
+
+    def learned(self, after: int) -> tuple[str, ...]:
+        """The values registered after the first ``after`` ones, for a process beside that shows what this one read."""
+        with self._lock:
+            return tuple(self.known.values)[after:]
 
     def text(self, text: str) -> str:
         """The text with every registered value, in every form, replaced by ``<redacted>``."""
+        if len(text) < _SHORTEST:
+            return text
         with self._lock:
-            needles = sorted((n for n in self._needles if n in text), key=len, reverse=True)
+            needles = self._found_in(text)
         for needle in needles:
             text = text.replace(needle, REDACTED)
         return text
+
+    def _found_in(self, text: str) -> list[str]:
+        """The needles that the text holds, longest first."""
+        if len(self.known.needles) < _SLICES_A_SEARCH * len(text):
+            return sorted((needle for needle in self.known.needles if needle in text), key=len, reverse=True)
+        starts = {text[at : at + _SHORTEST] for at in range(len(text) - _SHORTEST + 1)} & self.known.by_start.keys()
+        return sorted(
+            (needle for start in starts for needle in self.known.by_start[start] if needle in text), key=len, reverse=True
+        )
+
+    def held_back(self, text: str) -> int:
+        """How many characters at the end of a text may be the beginning of a registered value.
+
+        For texts that come in pieces: what is held back is shown together with the next piece.
+        """
+        if not text:
+            return 0
+        with self._lock:
+            longest = min(len(text), max(map(len, self.known.needles), default=1) - 1)
+            for size in range(longest, 0, -1):
+                end = text[-size:]
+                if any(needle.startswith(end) for needle in self._candidates(end)):
+                    return size
+        return 0
+
+    def _candidates(self, beginning: str) -> Iterable[str]:
+        return self.known.by_start.get(beginning[:_SHORTEST], ()) if len(beginning) >= _SHORTEST else self.known.needles
 
     def value(self, value: Any) -> Any:
         """The same for JSON-like data: strings inside mappings and sequences are redacted."""
@@ -210,30 +258,11 @@ class Redactor:
             return self.text(value)
         if isinstance(value, Mapping):
             return {self.value(k): self.value(v) for k, v in value.items()}
-        if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
+        if isinstance(value, Sequence | Set) and not isinstance(value, bytes | bytearray):
             return [self.value(item) for item in value]
+        if isinstance(value, PurePath | BaseException):
+            return self.text(str(value))
         return value
-
-
-def _forms(value: str) -> set[str]:
-    forms = {value, json.dumps(value)[1:-1], value.encode("unicode_escape").decode("ascii")}
-    quotable = value.encode("utf-8", "surrogatepass")
-    forms |= {urllib.parse.quote(quotable), urllib.parse.quote(quotable, safe=""), urllib.parse.quote_plus(quotable)}
-    forms |= {"\0".join(value), "\0".join(value) + "\0"}
-    for raw in (quotable, value.encode("utf-16-le", "surrogatepass")):
-        forms |= {raw.hex(), raw.hex().upper()} | _base64_forms(raw)
-    return {form for form in forms if len(form) >= _SHORTEST}
-
-
-def _base64_forms(raw: bytes) -> set[str]:
-    """The base64 text of the bytes alone, and the part of it that every longer base64 text holding them shares."""
-    forms = set()
-    for encode in (base64.b64encode, base64.urlsafe_b64encode):
-        forms.add(encode(raw).decode("ascii"))
-        for offset in range(3):
-            text = encode(b"\0" * offset + raw).decode("ascii")
-            forms.add(text[math.ceil(offset * 8 / 6) : (offset + len(raw)) * 8 // 6])
-    return forms
 
 
 REDACTOR = Redactor()
@@ -254,4 +283,6 @@ class RedactingFilter(logging.Filter):
             record.exc_text = logging.Formatter().formatException(record.exc_info)
         if record.exc_text:
             record.exc_text = redact(record.exc_text)
+        if record.stack_info:
+            record.stack_info = redact(record.stack_info)
         return True

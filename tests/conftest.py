@@ -6,20 +6,24 @@ where it is not installed.
 
 from __future__ import annotations
 
+import base64
 import importlib.util
+import json
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+import urllib.parse
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from akslite_ps.secrets import REDACTOR
+from akslite_ps.secrets import REDACTOR, Known
 
 
 def pytest_configure() -> None:
@@ -44,7 +48,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 @pytest.fixture(autouse=True)
 def no_known_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test registered for redaction must not redact words of another."""
-    monkeypatch.setattr(REDACTOR, "_needles", set())
+    monkeypatch.setattr(REDACTOR, "known", Known())
 
 
 @pytest.fixture(autouse=True)
@@ -172,3 +176,43 @@ def kerberos_realm(_kerberos_realm: KerberosRealm, tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("KRB5_CONFIG", str(_kerberos_realm.config_file))
     monkeypatch.setenv("KRB5CCNAME", f"FILE:{tmp_path / 'tickets'}")
     return _kerberos_realm
+
+
+@pytest.fixture(scope="session")
+def forms_of() -> Callable[[str], list[tuple[str, str]]]:
+    """The forms in which a device, a log or a page may repeat a secret: what is shown, and the part that must not be found."""
+    return _forms_of
+
+
+def _forms_of(secret: str) -> list[tuple[str, str]]:
+    quoted = json.dumps(secret)[1:-1]
+    markup = secret.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    shown = [
+        secret,
+        quoted,
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        json.dumps(quoted)[1:-1],
+        re.sub(r"[<>&']", lambda found: f"\\u{ord(found[0]):04x}", json.dumps(secret, ensure_ascii=False)[1:-1]),
+        markup,
+        markup.replace('"', "&quot;"),
+        markup.replace('"', "&quot;").replace("'", "&apos;"),
+        markup.replace('"', "&quot;").replace("'", "&#39;"),
+        secret.replace("'", "''"),
+        re.sub(r'[`$"]', lambda found: f"`{found[0]}", secret),
+        urllib.parse.quote(secret),
+        urllib.parse.quote(secret, safe=""),
+        re.sub("%..", lambda found: found[0].lower(), urllib.parse.quote(secret, safe="")),
+        urllib.parse.quote_plus(secret),
+        urllib.parse.quote(urllib.parse.quote(secret, safe=""), safe=""),
+        secret.encode().hex(),
+        "\0".join(secret),
+    ]
+    pairs = [(text, text) for text in shown]
+    for encoding in ("utf-8", "utf-16-le", "utf-16-be"):
+        raw = secret.encode(encoding)
+        for offset in range(3):
+            around = b"xyz"[:offset]
+            text = base64.b64encode(around + raw + b"~").decode()
+            inner = text[-(-offset * 8 // 6) : (offset + len(raw)) * 8 // 6]
+            pairs.append((text, inner))
+    return pairs

@@ -6,6 +6,7 @@ New-PSSessionConfigurationFile; role capabilities are found in the folder ``Role
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
@@ -19,6 +20,7 @@ from akslite_ps.aksedge.roles import (
     VisibleCommand,
     VisibleParameter,
     session_configurations,
+    with_installers,
 )
 from akslite_ps.errors import UsageError
 from akslite_ps.whole_file import write_whole
@@ -26,6 +28,7 @@ from akslite_ps.whole_file import write_whole
 ROLES_MODULE = "AksLiteRoles"
 OPS_MODULE = "AksLiteOps"
 TRANSCRIPTS = r"C:\ProgramData\AksLite\Transcripts"
+_FULL_PATH = re.compile(r"[A-Za-z]:(\\[^\\/\"<>|?*:\r\n\x00-\x1f]+)+")
 _NAMESPACE = uuid.UUID("0d3b6bb0-5c1f-5f0b-9d0b-3c6b2b1a7f42")
 _FORBIDDEN_IN_GROUP = "'\"`$;{}()\r\n"
 
@@ -33,33 +36,45 @@ Data = str | bool | Sequence["Data"] | Mapping[str, "Data"]
 
 
 def export(
-    folder: Path, *, groups: Mapping[str, str] | None = None, transcripts: str = TRANSCRIPTS, force: bool = False
+    folder: Path,
+    *,
+    groups: Mapping[str, str] | None = None,
+    transcripts: str = TRANSCRIPTS,
+    installers: str | None = None,
+    force: bool = False,
 ) -> tuple[Path, ...]:
     """Write everything a device needs to offer the endpoints.
 
     Args:
         folder: Where; made if it does not exist.
         groups: Other groups than the default local ones, by their default names: ``{"AksEdge-Operators": r"CORP\\EdgeOps"}``.
-        transcripts: Folder on the device for the sessions' transcripts.
+        transcripts: Folder on the device for the sessions' transcripts, a full path.
+        installers: A share or folder from which operators may install, besides Microsoft's own addresses.
         force: Replace files that exist.
 
     Returns:
         The files written.
 
     Raises:
-        UsageError: A file exists, a group is unknown or cannot be a group's name, or the folder cannot be written.
+        UsageError: A file exists, a group is unknown or cannot be a group's name, a path is none, or the folder cannot be
+            written.
     """
     wanted = _checked(groups or {})
+    if not _FULL_PATH.fullmatch(transcripts):
+        raise UsageError(
+            f"{transcripts!r} is no folder for transcripts", next_action=f"use a full path on the device, such as {TRANSCRIPTS}"
+        )
     texts = {
         PurePosixPath(ROLES_MODULE, f"{ROLES_MODULE}.psd1"): roles_manifest(),
-        PurePosixPath("README.md"): _readme(wanted, transcripts),
+        PurePosixPath("README.md"): _readme(wanted, transcripts, installers),
     }
     for configuration in session_configurations():
         texts[PurePosixPath(f"{configuration.name}.pssc")] = session_configuration_file(
             configuration, groups=wanted, transcripts=transcripts
         )
         for role in configuration.role_definitions.values():
-            texts[PurePosixPath(ROLES_MODULE, "RoleCapabilities", f"{role.name}.psrc")] = role_capability_file(role)
+            shown = with_installers(role, installers) if installers is not None else role
+            texts[PurePosixPath(ROLES_MODULE, "RoleCapabilities", f"{role.name}.psrc")] = role_capability_file(shown)
     for source in files(__package__).joinpath("data", OPS_MODULE).iterdir():
         texts[PurePosixPath(OPS_MODULE, source.name)] = source.read_text(encoding="utf-8")
     return _write(folder, texts, force=force)
@@ -201,7 +216,7 @@ def _write(folder: Path, texts: Mapping[PurePosixPath, str], *, force: bool) -> 
     return tuple(targets)
 
 
-def _readme(groups: Mapping[str, str], transcripts: str) -> str:
+def _readme(groups: Mapping[str, str], transcripts: str, installers: str | None) -> str:
     rows, created = [], []
     for configuration in session_configurations():
         for group, role in configuration.role_definitions.items():
@@ -209,19 +224,25 @@ def _readme(groups: Mapping[str, str], transcripts: str) -> str:
             commands = ", ".join(command.name for command in role.commands)
             rows.append(f"| `{configuration.name}` | `{named}` | {role.description} | {commands} |")
             if group not in groups:
-                created.append(f"New-LocalGroup -Name '{group}'")
-    registered = [
-        f"Register-PSSessionConfiguration -Name '{configuration.name}' -Path '.\\{configuration.name}.pssc' -Force"
-        for configuration in session_configurations()
-    ]
+                created.append(f"New-LocalGroup -Name '{group}' -ErrorAction SilentlyContinue")
     script = "\n".join(
         [
-            f"Copy-Item -Recurse .\\{OPS_MODULE}, .\\{ROLES_MODULE} 'C:\\Program Files\\WindowsPowerShell\\Modules'",
+            f'Copy-Item -Recurse -Force .\\{OPS_MODULE}, .\\{ROLES_MODULE} "$env:ProgramFiles\\WindowsPowerShell\\Modules"',
             *created,
-            f"New-Item -ItemType Directory -Force '{transcripts}'",
-            *registered,
+            f"New-Item -ItemType Directory -Force {_literal(transcripts, '')} | Out-Null",
+            f"foreach ($name in {', '.join(_literal(configuration.name, '') for configuration in session_configurations())}) {{",
+            "    # Windows wants a local group with the name of its computer, which differs from device to device.",
+            '    $text = [System.IO.File]::ReadAllText("$PWD\\$name.pssc")',
+            *(f"    $text = $text.Replace(\"'{group}'\", \"'$env:COMPUTERNAME\\{group}'\")" for group in _local(groups)),
+            '    $file = "$env:TEMP\\$name.pssc"',
+            "    [System.IO.File]::WriteAllText($file, $text)",
+            "    Register-PSSessionConfiguration -Name $name -Path $file -Force",
+            "    Remove-Item $file",
+            "}",
         ]
     )
+    sources = "Microsoft's own addresses" + (f", and from `{installers}`" if installers else "")
+    more = "" if installers else " (more: `akslite jea export --installers FOLDER`)"
     return f"""# Least-privilege endpoints for AKS Edge Essentials
 
 Two PowerShell Remoting endpoints (Just Enough Administration). Whoever connects can run the commands listed here and
@@ -231,16 +252,21 @@ nothing else: no scripts, no variables, no files, no executables. Every session 
 |---|---|---|---|
 {chr(10).join(rows)}
 
+An installer runs with all rights on the device. Operators may install from {sources}{more}; only
+administrators may be able to write there.
+
 ## On each device, once, in an elevated 64-bit Windows PowerShell 5.1
 
-Registering restarts WinRM: sessions that are open at that moment end.
+Change to the folder of this page first. Registering restarts WinRM: sessions that are open at that moment end. To bring a
+newer version, run it again.
 
 ```powershell
 {script}
 ```
 
-Let only SYSTEM and auditors read `{transcripts}`. Take operators out of the local Administrators: an administrator is not
-bound by these endpoints. See what somebody may do with
+Let only SYSTEM and auditors read `{transcripts}`: a transcript holds the parameters of commands, the secret that connects a
+cluster to Azure Arc among them. Take operators out of the local Administrators: an administrator is not bound by these
+endpoints. See what somebody may do with
 `Get-PSSessionCapability -ConfigurationName AksLite.Operator -Username CORP\\name`.
 
 ## On the machine you work from
@@ -253,3 +279,9 @@ A refused command is reported with the role that would allow it. To change what 
 `{ROLES_MODULE}\\RoleCapabilities`; a new session sees the change. To remove an endpoint:
 `Unregister-PSSessionConfiguration -Name AksLite.Operator`.
 """
+
+
+def _local(groups: Mapping[str, str]) -> list[str]:
+    """The groups that are made on the device."""
+    named = [group for configuration in session_configurations() for group in configuration.role_definitions]
+    return [group for group in named if group not in groups]

@@ -207,7 +207,7 @@ def ensure_ops(session: ScriptSession, *, timeout_s: float = SETUP_LIMIT_S) -> b
         NotPermitted: They are all missing, and the endpoint takes no scripts.
     """
     names = [spec.name for spec in load_ops_catalog().current]
-    visible = _visible_commands(session, names, timeout_s)
+    visible = visible_commands(session, names, timeout_s)
     if visible is None and session.language != "full":
         return False  # the role hides Get-Command; a missing function will be refused by name
     missing = [name for name in names if name.casefold() not in (visible or ())]
@@ -227,7 +227,7 @@ def ensure_ops(session: ScriptSession, *, timeout_s: float = SETUP_LIMIT_S) -> b
     return True
 
 
-def _visible_commands(session: DeviceSession, names: Sequence[str], timeout_s: float) -> set[str] | None:
+def visible_commands(session: DeviceSession, names: Sequence[str], timeout_s: float) -> set[str] | None:
     """Which of the commands the session has, in lower case; None where it cannot be asked."""
     try:
         answer = session.invoke("Get-Command", timeout_s=timeout_s, check=False, Name=list(names), ErrorAction="SilentlyContinue")

@@ -6,12 +6,14 @@ them. Commands come from the catalogs by their risk, so that a new cmdlet gets i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Literal
 
 from akslite_ps.aksedge.catalog import CmdletSpec, ParameterSpec, Risk, load_catalog, load_ops_catalog
+from akslite_ps.errors import UsageError
 
 VIEWER_ENDPOINT = "AksLite.Viewer"
 OPERATOR_ENDPOINT = "AksLite.Operator"
@@ -32,6 +34,14 @@ _HIDDEN: Mapping[str, frozenset[str]] = {
     "New-AksEdgeScaleConfig": frozenset({"outFile"}),
     "Test-AksEdgeNetworkParameters": frozenset({"JsonConfigFilePath"}),
 }
+
+# An installer runs with all rights on the device: who may choose any has them, too.
+_FROM_MICROSOFT = (
+    r"https://aka\.ms/aks-edge/[\w-][\w.-]*",
+    r"https://download\.microsoft\.com/([\w-][\w.-]*/)*[\w-][\w.-]*\.msi",
+)
+_SOURCES: Mapping[tuple[str, str], tuple[str, ...]] = {("Install-AksLiteMsi", "Source"): _FROM_MICROSOFT}
+_SHARE = re.compile(r"(\\\\[^\\/\"'<>|?*:\s][^\\/\"<>|?*:\r\n]*|[A-Za-z]:)(\\[^\\/\"<>|?*:\r\n]+)+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +142,43 @@ def session_configurations() -> tuple[SessionConfiguration, ...]:
     )
 
 
+def with_installers(role: RoleCapability, folder: str) -> RoleCapability:
+    """The role with installers from a folder besides Microsoft's own; unchanged where it may not install.
+
+    Args:
+        role: The role.
+        folder: A share, or a folder on the device, that only administrators can write to: ``\\\\server\\share\\aksedge``.
+
+    Raises:
+        UsageError: It is no full path of a folder below a share or drive.
+    """
+    if not _SHARE.fullmatch(folder) or any(part.strip(" .") == "" for part in folder.lstrip("\\").split("\\")):
+        raise UsageError(
+            f"{folder!r} is no folder for installers",
+            next_action=r"give a share with a folder, \\server\share\aksedge, or a folder on the device, D:\Installers",
+        )
+    # One level only, and no dots first: .. would lead out of the folder.
+    below = re.escape(folder.rstrip("\\")).replace("\\ ", " ") + r"\\[\w-][\w. -]*\.msi"
+    return replace(role, commands=tuple(_installing_from(command, below) for command in role.commands))
+
+
+def _installing_from(command: VisibleCommand, pattern: str) -> VisibleCommand:
+    if command.parameters is None or command.name not in {name for name, _ in _SOURCES}:
+        return command
+    widened = tuple(
+        replace(parameter, pattern=_one_of(*sources, pattern))
+        if (sources := _SOURCES.get((command.name, parameter.name)))
+        else parameter
+        for parameter in command.parameters
+    )
+    return replace(command, parameters=widened)
+
+
+def _one_of(*patterns: str) -> str:
+    """One pattern for a whole value, whether the one who reads it anchors it or not."""
+    return rf"^(?:{'|'.join(patterns)})\z"
+
+
 def endpoint_for(command: str) -> str | None:
     """The least endpoint of the project that allows a command; None where none does and an administrator is needed."""
     for configuration in session_configurations():
@@ -148,13 +195,14 @@ def _visible(risks: set[Risk]) -> list[VisibleCommand]:
 
 def _command(spec: CmdletSpec) -> VisibleCommand:
     hidden = _HIDDEN.get(spec.name, frozenset())
-    shown = tuple(_parameter(p) for p in spec.parameters if p.name not in hidden and not _is_common(spec, p))
-    constrained = bool(hidden) or any(p.allowed for p in shown)
+    shown = tuple(_parameter(spec, p) for p in spec.parameters if p.name not in hidden and not _is_common(spec, p))
+    constrained = bool(hidden) or any(p.allowed or p.pattern for p in shown)
     return VisibleCommand(spec.name, spec.module, parameters=shown if constrained else None)
 
 
-def _parameter(spec: ParameterSpec) -> VisibleParameter:
-    return VisibleParameter(spec.name, spec.allowed)
+def _parameter(command: CmdletSpec, spec: ParameterSpec) -> VisibleParameter:
+    sources = _SOURCES.get((command.name, spec.name))
+    return VisibleParameter(spec.name, spec.allowed, _one_of(*sources) if sources else None)
 
 
 def _is_common(spec: CmdletSpec, parameter: ParameterSpec) -> bool:

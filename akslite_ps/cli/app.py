@@ -212,7 +212,7 @@ def _set_up_streams() -> None:
 
 
 def _before_dashes(line: list[str]) -> list[str]:
-    return line[: line.index("--")] if "--" in line else line
+    return line[: line.index("--")] if "--" in line else list(line)
 
 
 def _take(line: list[str], flag: str) -> bool:

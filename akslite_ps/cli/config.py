@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -31,6 +32,8 @@ Distribution = Annotated[
 OutputFile = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write here; default: standard output.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace the output file if it exists.")]
 
+STDIN = "-"
+"""Instead of a file's name: the config comes on standard input."""
 _Choice = TypeVar("_Choice")
 _TYPES: Mapping[str, DeploymentType] = {"single": "SingleMachineCluster", "scalable": "ScalableCluster"}
 _NODES: Mapping[str, NodeType] = {"linux": "Linux", "windows": "Windows", "both": "LinuxAndWindows"}
@@ -38,7 +41,7 @@ _NODES: Mapping[str, NodeType] = {"linux": "Linux", "windows": "Windows", "both"
 
 @app.command("check")
 def check(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Deployment config (aksedge-config.json).")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Deployment config (aksedge-config.json); - for standard input.")],
     overrides: Overrides = None,
     distribution: Distribution = None,
     release: Annotated[
@@ -99,9 +102,17 @@ def load(file: Path, overrides: Sequence[str] | None) -> DeploymentConfig:
     """
     from akslite_ps.aksedge.config import DeploymentConfig
 
+    if str(file) == STDIN:
+        return with_overrides(DeploymentConfig.parse(_standard_input(), source="standard input"), overrides)
     if file.is_dir():
         raise UsageError(f"{file} is a folder", next_action="name a deployment config in it, e.g. aksedge-config.json")
     return with_overrides(DeploymentConfig.load(file), overrides)
+
+
+def _standard_input() -> bytes:
+    from akslite_ps.aksedge.config.reading import LARGEST
+
+    return sys.stdin.buffer.read(LARGEST + 1)
 
 
 def _value(text: str) -> Any:
@@ -207,7 +218,11 @@ def migrate(
     from akslite_ps.aksedge.config import DeploymentConfig
     from akslite_ps.aksedge.releases import LATEST_SCHEMA
 
-    config, notes = DeploymentConfig.migrate(file, schema_version=schema or LATEST_SCHEMA)
+    wanted = schema or LATEST_SCHEMA
+    if str(file) == STDIN:
+        config, notes = DeploymentConfig.migrate_text(_standard_input(), source="standard input", schema_version=wanted)
+    else:
+        config, notes = DeploymentConfig.migrate(file, schema_version=wanted)
     _put(config.to_json() + "\n", output, force=force)
     for note in notes:
         say(note, style="yellow")
@@ -246,8 +261,10 @@ def override_values(overrides: Sequence[str] | None) -> dict[str, Any]:
 
 
 def _one_of(choices: Mapping[str, _Choice], given: str, option: str) -> _Choice:
+    """The choice of a word; the product's own word for it will do."""
+    own = {str(value).casefold(): value for value in choices.values()}
     try:
-        return choices[given.casefold()]
+        return {**own, **choices}[given.strip().casefold()]
     except KeyError:
         raise UsageError(f"{option} {given}: allowed are {', '.join(choices)}") from None
 

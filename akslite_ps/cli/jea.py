@@ -23,6 +23,10 @@ def export(
     operators: Annotated[str | None, typer.Option(metavar="GROUP", help="Default: AksEdge-Operators.")] = None,
     viewers: Annotated[str | None, typer.Option(metavar="GROUP", help="Default: AksEdge-Viewers.")] = None,
     transcripts: Annotated[str | None, typer.Option(metavar="FOLDER", help="Folder on the device for transcripts.")] = None,
+    installers: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER", help="A share or folder that operators may install from, besides Microsoft's addresses."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -30,7 +34,13 @@ def export(
     from akslite_ps.aksedge import jea_files, roles
 
     groups = {name: group for name, group in ((roles.OPERATORS, operators), (roles.VIEWERS, viewers)) if group is not None}
-    written = jea_files.export(folder, groups=groups, transcripts=transcripts or jea_files.TRANSCRIPTS, force=force)
+    written = jea_files.export(
+        folder,
+        groups=groups,
+        transcripts=jea_files.TRANSCRIPTS if transcripts is None else transcripts,
+        installers=installers,
+        force=force,
+    )
 
     def show() -> None:
         for path in written:

@@ -108,7 +108,13 @@ def put_text(text: str, file: Path, *, force: bool) -> None:
         UsageError: It is there and may not be replaced.
     """
     refuse_to_replace(file, force=force)
-    write_whole(file, text)
+    try:
+        write_whole(file, text)
+    except OSError as error:
+        raise UsageError(
+            f"{file} cannot be written: {error.strerror or type(error).__name__}",
+            next_action="name a file in an existing folder that you may write, on a disk with room",
+        ) from None
     say(f"{file} written", style="green")
 
 
@@ -119,7 +125,7 @@ def say(message: str, *, style: str | None = None) -> None:
 
 def emit_json(data: Any) -> None:
     """One JSON document on standard output, without any known secret."""
-    write(json.dumps(REDACTOR.value(data), indent=2, ensure_ascii=False, default=str) + "\n")
+    write(json.dumps(REDACTOR.value(data), indent=2, ensure_ascii=False, default=lambda value: redact(str(value))) + "\n")
 
 
 def emit(data: Any, *, as_json: bool, show: Callable[[], None]) -> None:

@@ -6,15 +6,16 @@ under a lock, so that two processes never lose each other's devices.
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from akslite_ps.aksedge.exposure import Exposure
 from akslite_ps.errors import UsageError
@@ -27,12 +28,13 @@ _WITHOUT_EXPOSURES = 1
 """Written where no device has any, so that an older akslite reads the file."""
 
 _LOCK_WAIT_S = 10.0
+_MEND = "mend the file or move it away and add the devices again"
 
 
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    schema_version: int = INVENTORY_SCHEMA
+    schema_version: Annotated[int, Field(strict=True, ge=1)] = INVENTORY_SCHEMA
     devices: list[Device] = []
     exposed: dict[str, list[Exposure]] = {}
 
@@ -63,32 +65,26 @@ class Inventory:
         """
         path = path or inventory_file()
         try:
-            text = path.read_text(encoding="utf-8-sig")
+            raw = path.read_bytes()
         except FileNotFoundError:
             return cls(path)
-        except (OSError, UnicodeDecodeError) as error:
+        except OSError as error:
             raise UsageError(
-                f"the inventory {path} cannot be read: {error}", next_action="check the file and its permissions"
+                f"the inventory {path} cannot be read: {error.strerror or error}", next_action="check the file and its permissions"
             ) from None
+        data = _json(raw, path)
+        version = data.get("schema_version", INVENTORY_SCHEMA) if isinstance(data, dict) else None
+        if isinstance(version, int) and version > INVENTORY_SCHEMA:
+            raise UsageError(
+                f"the inventory {path} has schema version {version}; this akslite reads up to {INVENTORY_SCHEMA}",
+                next_action="update akslite on this machine",
+            )
         try:
-            data = json.loads(text)
-            version = data.get("schema_version", INVENTORY_SCHEMA) if isinstance(data, dict) else None
-            if isinstance(version, int) and version > INVENTORY_SCHEMA:
-                raise UsageError(
-                    f"the inventory {path} has schema version {version}; this akslite reads up to {INVENTORY_SCHEMA}",
-                    next_action="update akslite on this machine",
-                )
             content = _File.model_validate(data)
-        except json.JSONDecodeError as error:
-            raise UsageError(
-                f"the inventory {path} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}",
-                next_action="mend the file or move it away and add the devices again",
-            ) from None
         except ValidationError as error:
-            raise UsageError(
-                f"the inventory {path} has faults:{validation_lines(error)}",
-                next_action="mend the file or move it away and add the devices again",
-            ) from None
+            raise _faulty(path, validation_lines(error)) from None
+        if lines := _losses(content):
+            raise _faulty(path, "".join(f"\n  - {line}" for line in lines))
         return cls(path, content.devices, content.exposed)
 
     def __len__(self) -> int:
@@ -216,12 +212,78 @@ class Inventory:
         write_whole(self.path, json.dumps(content, indent=2) + "\n")
 
 
+def _json(raw: bytes, path: Path) -> Any:
+    """The value of an inventory file: UTF-8, or UTF-16 with a byte-order mark as PowerShell writes it.
+
+    Raises:
+        UsageError: It is no JSON, or gives something twice.
+    """
+    try:
+        text = raw.decode("utf-16" if raw[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"the inventory {path} is no text in UTF-8 (byte {error.start + 1})", next_action=_MEND) from None
+    try:
+        return json.loads(text, object_pairs_hook=_members)
+    except _GivenTwice as error:
+        raise _faulty(path, f"\n  - {error}: given twice; one of them would be lost") from None
+    except json.JSONDecodeError as error:
+        why = f"{error.msg} at line {error.lineno}, column {error.colno}" if text.strip() else "there is nothing in it"
+    except (RecursionError, ValueError):
+        why = "it holds a number or a nesting that no inventory has"
+    raise UsageError(f"the inventory {path} is not JSON: {why}", next_action=_MEND)
+
+
+class _GivenTwice(ValueError):
+    """A key of the file; the text is its name."""
+
+
+def _members(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise _GivenTwice(name)
+        found[name] = value
+    return found
+
+
+def _losses(content: _File) -> list[str]:
+    """What the file says and an inventory cannot keep: it would be gone with the next change."""
+    lines, seen = [], dict[str, int]()
+    for index, device in enumerate(content.devices):
+        first = seen.setdefault(device.name.casefold(), index)
+        if first != index:
+            lines.append(f"devices.{index}.name = {device.name!r}: devices.{first} has this name; case does not matter")
+    owners = dict[str, str]()
+    for name in content.exposed:
+        if name.casefold() not in seen:
+            lines.append(f"exposed.{name}: there is no device {name!r} among the devices")
+        if owners.setdefault(name.casefold(), name) != name:
+            lines.append(f"exposed.{name}: exposed.{owners[name.casefold()]} is of the same device; case does not matter")
+    return lines
+
+
+def _faulty(path: Path, lines: str) -> UsageError:
+    return UsageError(f"the inventory {path} has faults:{lines}", next_action=_MEND)
+
+
+_PLAIN = {
+    "dict_type": "must be an object with named fields",
+    "model_type": "must be an object with named fields",
+    "list_type": "must be a list",
+    "extra_forbidden": "there is no such field; is it misspelt?",
+    "missing": "is missing",
+}
+
+
 def validation_lines(error: ValidationError) -> str:
-    """A pydantic error as lines ``field = value: message``; values of secret fields are left out."""
+    """A pydantic error as lines ``field = value: message``; values of secret and of unknown fields are left out."""
     lines = []
     for item in error.errors(include_url=False):
         where = ".".join(str(part) for part in item["loc"]) or "(whole)"
         shown: Any = item.get("input")
-        value = "" if isinstance(shown, dict | list) or "password" in where else f" = {shown!r}"
-        lines.append(f"\n  - {where}{value}: {item['msg'].removeprefix('Value error, ')}")
+        hidden = (
+            isinstance(shown, dict | list) or "password" in where or item["type"] == "extra_forbidden"
+        )  # it may be one, misspelt
+        value = "" if hidden else f" = {shown!r}"
+        lines.append(f"\n  - {where}{value}: {_PLAIN.get(item['type'], item['msg'].removeprefix('Value error, '))}")
     return "".join(lines)

@@ -169,6 +169,8 @@ def json_ready(value: Any) -> Any:
             return {str(key): json_ready(item) for key, item in value.items()}
         case Sequence() | Set() if not isinstance(value, PurePath):
             return [json_ready(item) for item in value]
+    if hasattr(value, "reveal") or hasattr(value, "resolve"):
+        return str(value)  # a secret, or where one is to be found: its text is made to be shown
     if is_dataclass(value) and not isinstance(value, type):
         return {part.name: json_ready(getattr(value, part.name)) for part in fields(value)}
     return str(value)

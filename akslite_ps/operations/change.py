@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from akslite_ps.aksedge.config import DeploymentConfig
-from akslite_ps.errors import AksLiteError, UsageError
+from akslite_ps.errors import AksLiteError, NotPermitted, UsageError
 from akslite_ps.journal import owner_name
 from akslite_ps.operations import arc, deploy, prepare, remove, verify
 from akslite_ps.operations.change_findings import Way, compared, findings, last_deployed, notes
@@ -142,13 +142,15 @@ def _steps(way: Way, config: DeploymentConfig) -> Iterator[Step]:
         yield from arc.connect_steps(config)
 
 
-def _volumes(session: Session, open_cluster: OpenCluster) -> list[str] | None:
-    """Claims in the cluster; None where its API cannot be asked from here."""
+def _volumes(session: Session, open_cluster: OpenCluster) -> list[str] | NotPermitted | None:
+    """Claims in the cluster; None where its API cannot be asked from here, the refusal where this role may not ask it."""
     from akslite_ps.aksedge.ops import kube_config
 
     try:
         with open_cluster(session.device, kube_config(session)) as cluster:
             found = cluster.get_json("/api/v1/persistentvolumeclaims").get("items") or ()
+    except NotPermitted as error:
+        return error
     except AksLiteError:
         return None
     return [f"{item['metadata']['namespace']}/{item['metadata']['name']}" for item in found]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from akslite_ps.aksedge.config import DeploymentConfig
 from akslite_ps.aksedge.releases import distribution_of
-from akslite_ps.errors import ConfigError
+from akslite_ps.errors import ConfigError, NotPermitted
 from akslite_ps.journal import Journal, RowKind
 from akslite_ps.operations import arc, deploy
 from akslite_ps.operations.plan import Finding
@@ -71,7 +71,8 @@ class Way:
         found: What differs.
         deployed: The config that it was deployed with, where that is known.
         redeploys: A field differs that is fixed at deployment.
-        volumes: Claims whose data would be lost; None where the Kubernetes API was not asked, or does not answer here.
+        volumes: Claims whose data would be lost; None where the Kubernetes API was not asked, or does not answer here; the
+            refusal where this session's role hands out no kubeconfig.
         folder: Where the manifests are saved.
         with_secrets: Secrets, too.
     """
@@ -81,7 +82,7 @@ class Way:
     found: Sequence[Difference]
     deployed: DeploymentConfig | None
     redeploys: bool
-    volumes: Sequence[str] | None
+    volumes: Sequence[str] | NotPermitted | None
     folder: Path
     with_secrets: bool
 
@@ -141,6 +142,16 @@ def _redeploy_findings(way: Way) -> Iterator[Finding]:
             needed="none",
             action="take this machine out (akslite remove) and let it join again with the new sizes (akslite scale join)",
         )
+    if isinstance(way.volumes, NotPermitted):
+        yield Finding(
+            check="backup",
+            title="Kubernetes API",
+            severity="error",
+            read="this session's role hands out no kubeconfig",
+            needed="one, so that the manifests can be saved and applied",
+            action=way.volumes.next_action or "use an administrator's account",
+        )
+        return
     if way.volumes is None:
         yield Finding(
             check="backup",

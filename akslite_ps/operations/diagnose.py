@@ -14,6 +14,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,11 +26,13 @@ from akslite_ps.operations.diagnosis_files import fetch, texts_of
 from akslite_ps.operations.diagnosis_judging import judge
 from akslite_ps.operations.diagnosis_readings import Reader, Seen
 from akslite_ps.operations.diagnosis_report import as_html, as_markdown
+from akslite_ps.operations.known_secrets import know_secrets
 from akslite_ps.whole_file import write_whole
 
 if TYPE_CHECKING:
     from akslite_ps.remoting import Device
 
+_RUNS = 20
 LIMIT_S = 120.0
 """Longest time in seconds for one question, unless the caller says otherwise."""
 
@@ -69,6 +72,8 @@ def diagnose(
         OSError: The folder cannot be made.
     """
     started, began = dt.datetime.now(dt.UTC), time.monotonic()
+    if journal is not None:
+        _know_secrets(journal, device.name)
     reader = Reader(device, open_session=open_session, open_cluster=open_cluster, ask=ask, limit_s=limit_s, on_reading=on_reading)
     files: list[FetchedFile] = []
     try:
@@ -128,6 +133,16 @@ def write_report(found: Diagnosis, folder: Path) -> tuple[Path, Path, Path]:
 
 def _nothing_installed(seen: Seen) -> bool:
     return seen.facts is not None and seen.facts.product_name is None
+
+
+def _know_secrets(journal: Journal, device: str) -> None:
+    """Of the configs that were sent to the device: its logs may repeat them."""
+    with suppress(AksLiteError):
+        for run in journal.runs(device=device, limit=_RUNS):
+            first = journal.rows(run.run_id, kinds=[RowKind.RUN_STARTED])
+            plan = first[0].data.get("plan") if first else None
+            if isinstance(plan, dict) and isinstance(plan.get("config"), dict):
+                know_secrets(plan["config"])
 
 
 def _last_run(journal: Journal, device: str) -> Iterable[Text]:

@@ -30,6 +30,8 @@ from akslite_ps.operations.controller import Ask, Controller
 from akslite_ps.operations.events import Listener, RunEnded, RunStarted, StepEnded, StepStarted
 from akslite_ps.operations.history import History, InFlight
 from akslite_ps.operations.invocation import EndMissed, Sender
+from akslite_ps.operations.known_secrets import know_secrets
+from akslite_ps.operations.permission import require_permission
 from akslite_ps.operations.plan import Run, Step, StepResult
 from akslite_ps.operations.stages import OverallTracker
 from akslite_ps.operations.steps import Check, Done, StepCode, Verdict
@@ -101,11 +103,13 @@ class Walk:
         to_do = {step.id: step.typical_s for step in self._plan.steps if step.needed}
         self._teller = Teller(listener, OverallTracker(to_do))
         self._in_flight: InFlight | None = None
+        self._is_permitted = False
 
     def walk(self, *, resumed: bool) -> Run:
         """Do what is left to do."""
         interrupted = False
         current: Step | None = None
+        know_secrets(self._plan.config)
         try:
             self._teller.tell(RunStarted(self._run_id, self._plan, resumed))
             for index, step in enumerate(self._plan.steps, start=1):
@@ -218,6 +222,8 @@ class Walk:
             self._in_flight = left
             work = self._work(step, left)
             try:
+                if left is None:
+                    self._ask_permission(work)
                 return self._attempt(work, code, taken_up=left is not None)
             except EndMissed as missed:
                 check = self._read(work, partial(code.settle, work))
@@ -231,6 +237,12 @@ class Walk:
                 self._journal_result(step, Done(Outcome.FAILED, f"{error.message}; it is done again"), None)
                 left = None
         raise AssertionError("the last repetition raises")
+
+    def _ask_permission(self, work: Work) -> None:
+        """Once, before anything is changed."""
+        if not self._is_permitted and self._plan.has_changes:
+            self._read(work, lambda: require_permission(work.session(), self._plan))
+        self._is_permitted = True
 
     def _attempt(self, work: Work, code: StepCode, *, taken_up: bool) -> Done:
         if not taken_up:

@@ -13,23 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from akslite_ps.aksedge.releases import Distribution, msi_link, parse_msi_name
 from akslite_ps.errors import UsageError
+from akslite_ps.secrets import REDACTOR
 
-_CREDENTIALS = frozenset(
-    (
-        "sig",
-        "signature",
-        "token",
-        "access_token",
-        "x-amz-signature",
-        "x-goog-signature",
-        "key",
-        "apikey",
-        "api_key",
-        "code",
-        "password",
-    )
-)
-"""Parameters by which addresses carry credentials (a SAS token's signature, a presigned address, a function's key)."""
+_CREDENTIALS = ("sig", "tok", "key", "secret", "pass", "pwd", "code", "auth", "cred", "jwt", "session", "policy")
+"""In the names of parameters by which addresses carry credentials: a SAS token's signature, a function's key."""
+_SECRETIVE = 8
 
 
 class MsiSource(BaseModel):
@@ -166,9 +154,28 @@ def _check_address(source: str) -> None:
     address = urllib.parse.urlsplit(source)
     if not address.hostname or " " in source:
         raise ValueError("must be a whole https address, such as https://files.example/AksEdge-K3s-1.33.5-1.12.269.0.msi")
-    parameters = {name.casefold() for name, _ in urllib.parse.parse_qsl(address.query, keep_blank_values=True)}
-    if address.username or address.password or parameters & _CREDENTIALS:
+    credentials = [
+        value
+        for query in (address.query, address.fragment)
+        for name, value in urllib.parse.parse_qsl(query, keep_blank_values=True)
+        if any(word in name.casefold() for word in _CREDENTIALS)
+    ]
+    user = source.partition("://")[2].rpartition("@")[0] if "@" in address.netloc or not _has_port(address) else ""
+    for secret in (*credentials, user.partition(":")[2]):
+        if len(secret) >= _SECRETIVE:  # not the "true" of ?auth=true
+            REDACTOR.add(secret)
+    if user or credentials:
         raise ValueError("must not hold credentials, because plans and journals show it: use a share or a path on the device")
+    if not _has_port(address):
+        raise ValueError("must be a whole https address; behind the colon stands no port")
+
+
+def _has_port(address: urllib.parse.SplitResult) -> bool:
+    """Whether what stands behind the host's colon is a port, or nothing. A password with a slash in it ends up there."""
+    try:
+        return address.port != 0
+    except ValueError:
+        return False
 
 
 def _reasons(error: ValidationError) -> str:

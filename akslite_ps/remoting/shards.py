@@ -13,13 +13,14 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from akslite_ps.errors import AksLiteError, SessionLost, UsageError
 from akslite_ps.remoting.crew import Crew, DeviceResult, Settings, Task
-from akslite_ps.secrets import redact
+from akslite_ps.secrets import REDACTOR, redact
 
 if TYPE_CHECKING:
     from akslite_ps.remoting.session import Session
@@ -134,6 +135,10 @@ class _Shard(Generic[T]):
             if message == _READY:
                 self.was_ready = True
                 continue
+            if isinstance(message, _Secrets):
+                for value in message.values:
+                    REDACTOR.add(value)
+                continue
             self.devices.remove(message.device)
             found.append(message)
         return found
@@ -160,16 +165,29 @@ class _Shard(Generic[T]):
             self.pipe.send(message)
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class _Secrets:
+    """Secrets that a process resolved for its devices: the one that shows what they answered must know them to redact them."""
+
+    values: tuple[str, ...]
+
+
 def serve(pipe: Connection, work: bytes, settings: Settings) -> None:
     """The life of a process beside: takes tasks from the pipe until it ends. Started by :class:`Shards` alone."""
     # Ctrl-C reaches every process of the terminal; the one that started this one decides what is to happen.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sending = threading.Lock()
+    told = 0
 
     def deliver(result: DeviceResult[Any]) -> None:
+        nonlocal told
         message = _as_message(result)
         # Where nobody reads any more, nobody misses it.
         with sending, contextlib.suppress(OSError):
+            secrets = REDACTOR.learned(told)
+            if secrets:
+                told += len(secrets)
+                pipe.send(_Secrets(secrets))
             pipe.send_bytes(message)
 
     crew = Crew(pickle.loads(work), settings, deliver)  # noqa: S301 - from the process that started this one

@@ -199,10 +199,11 @@ def _damage(dice: random.Random, data: Any) -> Any:
 @pytest.mark.parametrize("seed", range(2))
 def test_damaged_files_are_read_or_refused_with_paths(seed: int, tmp_path: Path) -> None:
     dice = random.Random(seed)  # noqa: S311
-    read = 0
+    read, file = 0, written(tmp_path, {})
     for _ in range(500):
         base = dice.choice([USER_CONFIG, changed(AksEdgeConfig=SINGLE), changed(AksEdgeConfig=PREVIEW)])
-        file = written(tmp_path, _damage(dice, base))
+        file.unlink()  # some file systems wait for the disk where a file is written over
+        file = written(tmp_path, _damage(dice, base), config=None)
         try:
             found = UserConfig.load(file)
         except (ConfigError, UsageError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,7 +12,15 @@ from typing import Any
 import pytest
 
 from akslite_ps.aksedge.jea_files import TRANSCRIPTS, export, role_capability_file, session_configuration_file
-from akslite_ps.aksedge.roles import OPERATORS, VIEWERS, operator_role, session_configurations, viewer_role
+from akslite_ps.aksedge.roles import (
+    OPERATORS,
+    VIEWERS,
+    RoleCapability,
+    operator_role,
+    session_configurations,
+    viewer_role,
+    with_installers,
+)
 from akslite_ps.errors import UsageError
 
 PWSH = shutil.which("pwsh")
@@ -49,7 +58,10 @@ def test_powershell_reads_the_operators_role(tmp_path: Path) -> None:
     deployment = next(e for e in data["VisibleFunctions"] if isinstance(e, dict) and e["Name"] == "New-AksEdgeDeployment")
     assert [parameter["Name"] for parameter in deployment["Parameters"]] == ["JsonConfigString", "Confirm"]
     (services,) = data["VisibleCmdlets"]
-    assert services == {"Name": "Get-Service", "Parameters": [{"Name": "Name", "ValidateSet": ["WinRM", "vmms", "wssdagent"]}]}
+    assert services == {
+        "Name": "Get-Service",
+        "Parameters": [{"Name": "Name", "ValidateSet": ["WinRM", "hns", "iphlpsvc", "vmms", "wssdagent"]}],
+    }
 
 
 def test_powershell_reads_a_session_configuration(tmp_path: Path) -> None:
@@ -96,6 +108,7 @@ def test_everything_a_device_needs_is_written(tmp_path: Path) -> None:
     assert r"CORP\EdgeOps" in told
     assert "New-LocalGroup -Name 'AksEdge-Viewers'" in told
     assert "New-LocalGroup -Name 'AksEdge-Operators'" not in told
+    assert "'AksEdge-Operators'" not in told
     assert TRANSCRIPTS in told
 
 
@@ -118,3 +131,93 @@ def test_a_name_that_is_no_groups_is_refused(tmp_path: Path, group: str) -> None
         export(tmp_path, groups={OPERATORS: group})
     with pytest.raises(UsageError, match="role group"):
         export(tmp_path, groups={"Admins": "x"})
+
+
+def source_pattern(role: RoleCapability) -> re.Pattern[str]:
+    command = next(command for command in role.commands if command.name == "Install-AksLiteMsi")
+    pattern = next(parameter.pattern for parameter in command.parameters or () if parameter.name == "Source")
+    assert pattern is not None
+    return re.compile(pattern.replace(r"\z", r"\Z"), re.IGNORECASE)
+
+
+MICROSOFTS = ["https://aka.ms/aks-edge/k3s-msi", "https://download.microsoft.com/a/b-1/AksEdge-K3s-1.33.5-1.12.269.0.msi"]
+SHARED = [r"\\server\share\Aks Edge\AksEdge-K3s-1.33.5-1.12.269.0.msi"]
+EVERYBODYS = [
+    "https://evil.example/x.msi",
+    "https://aka.ms/aks-edge/../evil",
+    "https://aka.ms/evil",
+    "https://aka.ms.evil.example/aks-edge/x",
+    "https://download.microsoft.com/../../x.msi",
+    "https://download.microsoft.com@evil.example/x.msi",
+    "https://evil.example/?https://aka.ms/aks-edge/k3s-msi",
+    r"\\server\share\Aks Edge\..\evil.msi",
+    r"\\server\share\Aks Edge\sub\evil.msi",
+    r"\\server\share\Aks Edge2\evil.msi",
+    r"\\other\share\Aks Edge\evil.msi",
+    r"C:\Users\me\evil.msi",
+]
+
+
+def test_an_operator_installs_from_microsoft_or_the_named_folder_only() -> None:
+    """An installer runs with all rights: who may choose any is an administrator."""
+    own, widened = source_pattern(operator_role()), source_pattern(with_installers(operator_role(), r"\\server\share\Aks Edge"))
+    for source in MICROSOFTS:
+        assert own.search(source), source
+    for source in (*MICROSOFTS, *SHARED):
+        assert widened.search(source), source
+    for source in (*EVERYBODYS, *SHARED):
+        assert not own.search(source), source
+    for source in EVERYBODYS:
+        assert not widened.search(source), source
+    assert with_installers(viewer_role(), r"D:\x") == viewer_role()
+
+
+@pytest.mark.parametrize("folder", ["", "share", r"\\server", "C:\\", r"C:\a\..", r"D:\a|b", r"\\s\share\*", "/srv/msi"])
+def test_a_folder_for_installers_is_a_full_path_of_one(tmp_path: Path, folder: str) -> None:
+    with pytest.raises(UsageError, match="no folder for installers"):
+        export(tmp_path, installers=folder)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("folder", ["", "x", r"..\x", "/var/log", "C:", "C:\\a\nb", r"\\server\share", 'C:\\a"b'])
+def test_transcripts_lie_in_a_folder_of_the_device(tmp_path: Path, folder: str) -> None:
+    with pytest.raises(UsageError, match="no folder for transcripts"):
+        export(tmp_path / "jea", transcripts=folder)
+    assert not (tmp_path / "jea").exists()
+
+
+def test_what_the_page_says_to_run_is_powershell_and_names_local_groups_by_their_computer(tmp_path: Path) -> None:
+    """Run with PowerShell, the commands that only Windows has replaced by ones that tell how they were called."""
+    if PWSH is None:
+        pytest.skip("needs PowerShell 7 on PATH")
+    export(tmp_path / "jea", transcripts=r"D:\It's here", installers=r"\\server\share\aksedge")
+    page = (tmp_path / "jea" / "README.md").read_text(encoding="utf-8")
+    (script,) = re.findall(r"```powershell\n(.*?)```", page, re.DOTALL)
+    told = """
+    $ErrorActionPreference = 'Stop'; $env:COMPUTERNAME = 'PRESS-01'; $env:ProgramFiles = $PWD.Path; $env:TEMP = $PWD.Path
+    $null = New-Item -ItemType Directory -Force (Join-Path $PWD 'WindowsPowerShell/Modules')
+    function Copy-Item { param([switch] $Recurse, [switch] $Force, $Path, $Destination) "copy $Path" }
+    function New-LocalGroup { param($Name) "group $Name" }
+    function New-Item { param($ItemType, [switch] $Force, $Path) "folder $Path" }
+    function Register-PSSessionConfiguration {
+        param($Name, $Path, [switch] $Force)
+        $tree = [System.Management.Automation.Language.Parser]::ParseFile($Path.Replace('.pssc', '.psd1'), [ref]$null, [ref]$null)
+        $table = $tree.Find({ param($node) $node -is [System.Management.Automation.Language.HashtableAst] }, $false).SafeGetValue()
+        "register $Name $($table.RoleDefinitions.Keys)"
+    }
+    function Remove-Item { param($Path) "remove $Path" }
+    """
+    script = script.replace(
+        "[System.IO.File]::WriteAllText($file, $text)", "[System.IO.File]::WriteAllText($file.Replace('.pssc', '.psd1'), $text)"
+    )
+    script = script.replace(" | Out-Null", "").replace("\\$name.pssc", "/$name.pssc")
+    file = tmp_path / "run.ps1"
+    file.write_text(told + script, encoding="utf-8")
+    done = subprocess.run(
+        [PWSH, "-NoLogo", "-NoProfile", "-File", file], capture_output=True, text=True, check=False, cwd=tmp_path / "jea"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    assert {"group AksEdge-Viewers", "group AksEdge-Operators", r"folder D:\It's here"} <= set(lines)
+    assert r"register AksLite.Viewer PRESS-01\AksEdge-Viewers" in lines
+    assert r"register AksLite.Operator PRESS-01\AksEdge-Operators" in lines

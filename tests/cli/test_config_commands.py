@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -190,9 +192,59 @@ def test_the_schema_takes_the_sample_and_finds_faults(run: Any) -> None:
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
     sample = json.loads(SAMPLE.read_text(encoding="utf-8"))
+    (without_arc,) = validator.iter_errors(sample)
+    assert "Azure Arc" in without_arc.schema["errorMessage"]
+    sample["Network"]["InternetDisabled"] = True
     assert not list(validator.iter_errors(sample))
     sample["Machines"][0]["LinuxNode"]["CpuCount"] = "four"
     sample["Init"]["ServiceIPRangeSize"] = 900
     sample["Netwrok"] = {}
     assert {tuple(error.absolute_path)[:1] for error in validator.iter_errors(sample)} == {("Machines",), ("Init",), ()}
     assert "KmsPlugin" in json.dumps(schema)
+
+
+def test_a_config_comes_on_standard_input(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for line, what in (
+        (("config", "check", "-", "--set", "Network.InternetDisabled=true"), "no faults found"),
+        (("config", "migrate", "-"), '"SchemaVersion": "1.16"'),
+    ):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(codecs.BOM_UTF8 + SAMPLE.read_bytes())))
+        code, out, err = run(*line)
+        assert (code, what in out + err) == (0, True), out + err
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff\xfe\x00")))
+    assert run("config", "check", "-")[0] == 2
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs a device without end")
+def test_a_file_without_end_is_not_read_to_its_end(run: Any) -> None:
+    code, out, _ = run("config", "check", "/dev/zero")
+    assert (code, "more than 1000000 bytes" in out) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "there is nothing in it"),
+        ('// mine\n{"Version": "1.0"}', "JSON has no comments"),
+        ('{"Version": /* mine */ "1.0"}', "JSON has no comments"),
+        ('{"Version": "1.0",}', "the comma before it"),
+        ('{"Machines": [{},]}', "the comma before it"),
+        ("{'Version': '1.0'}", "double quotes"),
+        ('{\N{LEFT DOUBLE QUOTATION MARK}Version": "1.0"}', "straight double quotes"),
+        ('{"Version": "C:\\Program Files"}', "a backslash is written twice"),
+        ('{"Version": "1.0\n"}', "closing quote is missing"),
+        ('{"Network": {"InternetDisabled": True}}', "small letters"),
+        ("<html>", "expecting value"),
+    ],
+)
+def test_what_is_no_json_is_told_in_the_words_of_what_people_write(run: Any, tmp_path: Path, text: str, why: str) -> None:
+    file = tmp_path / "typed.json"
+    file.write_text(text, encoding="utf-8")
+    code, out, _ = run("config", "check", file, "--json")
+    (issue,) = json.loads(out)["issues"]
+    assert (code, issue["path"].startswith("line "), why in issue["reason"]) == (2, True, True), issue
+
+
+def test_a_file_that_cannot_be_written_is_named(run: Any, tmp_path: Path) -> None:
+    code, _, err = run("config", "new", "-o", tmp_path / "no" / "x.json", "--type", "ScalableCluster")
+    assert (code, f"{tmp_path / 'no' / 'x.json'} cannot be written" in err) == (2, True), err

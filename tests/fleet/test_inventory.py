@@ -97,6 +97,63 @@ def test_a_faulty_file_says_what_is_wrong(tmp_path: Path, text: str, says: str) 
         Inventory.load(path)
 
 
+GOOD = {"host": "h", "username": "u", "password": "env:P"}
+TWO = [{"name": "press-01", "endpoint": GOOD}, {"name": "PRESS-01", "endpoint": {**GOOD, "host": "other"}}]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "there is nothing in it"),
+        ("null", "object with named fields"),
+        ('{"devices": ' * 5000 + "1" + "}" * 5000, "a nesting that no inventory has"),
+        ('{"schema_version": ' + "9" * 5000 + "}", "a number"),
+        ('{"schema_version": 0, "devices": []}', "schema_version = 0"),
+        ('{"schema_version": true, "devices": []}', "schema_version = True"),
+        (json.dumps({"devices": TWO}), r"devices\.1\.name = 'PRESS-01': devices\.0 has this name"),
+        ('{"devices": [], "devices": []}', "devices: given twice"),
+        ('{"devices": [], "exposed": {"gone": [{"port": 80, "to_address": "10.0.0.1", "to_port": 80}]}}', r"exposed\.gone"),
+        (json.dumps({"devices": [{"name": "x", "endpoint": {**GOOD, "hots": 1}}]}), r"endpoint\.hots: there is no such field"),
+        (json.dumps({"devices": [{"name": "x", "endpoint": {"username": "u"}}]}), r"endpoint\.host: is missing"),
+    ],
+)
+def test_what_would_be_lost_or_is_no_inventory_is_refused_and_left_as_it_is(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "i.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=says) as told:
+        Inventory.load(path)
+    assert str(path) in str(told.value)
+    with pytest.raises(UsageError):
+        Inventory(path).add(make_device())
+    assert path.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize("raw", [b"\xff\xfe\x00", bytes(range(256)), b"\x80"])
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path, raw: bytes) -> None:
+    path = tmp_path / "i.json"
+    path.write_bytes(raw)
+    with pytest.raises(UsageError, match="no text in UTF-8"):
+        Inventory.load(path)
+
+
+def test_a_file_that_powershell_wrote_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "i.json"
+    path.write_text(json.dumps({"devices": [{"name": "x", "endpoint": GOOD}]}), encoding="utf-16")
+    inventory = Inventory.load(path)
+    inventory.add(make_device())
+    assert [device.name for device in Inventory.load(path).list()] == ["press-01", "x"]
+
+
+def test_a_password_in_a_misspelt_field_is_not_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "i.json"
+    path.write_text(
+        json.dumps({"devices": [{"name": "x", "endpoint": {**GOOD, "pasword": "clear-text-canary"}}]}), encoding="utf-8"
+    )
+    with pytest.raises(UsageError, match="pasword") as told:
+        Inventory.load(path)
+    assert "clear-text-canary" not in str(told.value)
+
+
 def test_a_clear_text_password_is_refused_and_not_repeated(tmp_path: Path) -> None:
     path = tmp_path / "i.json"
     path.write_text(

@@ -14,12 +14,15 @@ from pathlib import Path
 
 import pytest
 
+from akslite_ps.aksedge.config.secret_values import HeldSecret
 from akslite_ps.errors import UsageError
 from akslite_ps.journal import Journal, JournalError, RowKind
+from akslite_ps.journal.rows import json_ready
 from akslite_ps.journal.store import MIGRATIONS, connect
 from akslite_ps.outcome import Outcome
+from akslite_ps.remoting import SecureValue
 from akslite_ps.remoting.records import PsObject
-from akslite_ps.secrets import REDACTOR
+from akslite_ps.secrets import REDACTOR, SecretRef
 
 PLAN = {"operation": "deploy", "steps": []}
 
@@ -311,3 +314,9 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(journal: Journal, jour
     with Journal.open(journal_path) as again:
         assert len(again.runs()) == 1
         assert again.verify().ok
+
+
+def test_an_object_that_holds_a_secret_is_stored_as_it_shows_itself() -> None:
+    """However short the secret: redaction by value leaves those of three characters alone."""
+    data = json_ready({"given": SecureValue("abc"), "looked up": SecretRef("env", "PASSWORD"), "held": [HeldSecret("xyz")]})
+    assert data == {"given": "SecureValue(<redacted>)", "looked up": "env:PASSWORD", "held": ["<redacted>"]}

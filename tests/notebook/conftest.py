@@ -11,7 +11,7 @@ import nbformat
 import pytest
 
 from akslite_ps.operations.plan import Finding, Plan, Step
-from akslite_ps.secrets import REDACTOR
+from akslite_ps.secrets import REDACTOR, Known
 
 NOW = dt.datetime(2026, 5, 4, 3, 0, tzinfo=dt.UTC)
 
@@ -23,7 +23,7 @@ def own_ipython(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def no_secret_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(REDACTOR, "_needles", set())
+    monkeypatch.setattr(REDACTOR, "known", Known())
 
 
 @pytest.fixture

@@ -18,6 +18,9 @@ from akslite_ps.notebook import CellEvent, RunbookRecord, run_runbook
 from akslite_ps.notebook.kernels import EnvironmentKernels
 
 Make = Callable[..., Path]
+Forms = Callable[[str], list[tuple[str, str]]]
+
+CANARY = """c'An"ary é%2F <&> $(x)` /+=="""
 
 
 def texts(record: RunbookRecord) -> str:
@@ -26,14 +29,20 @@ def texts(record: RunbookRecord) -> str:
 
 
 @pytest.fixture
-def completed(make_notebook: Make, monkeypatch: pytest.MonkeyPatch) -> tuple[RunbookRecord, list[CellEvent]]:
-    monkeypatch.setenv("AKSLITE_TEST_SECRET", "canary-77e0-x")
+def completed(make_notebook: Make, monkeypatch: pytest.MonkeyPatch, forms_of: Forms) -> tuple[RunbookRecord, list[CellEvent]]:
+    monkeypatch.setenv("AKSLITE_TEST_SECRET", CANARY)
+    monkeypatch.setenv("AKSLITE_TEST_FORMS", json.dumps([shown for shown, _ in forms_of(CANARY)]))
     path = make_notebook(
         "# Work",
         "import os, sys\nprint(device, offline, sys.executable, os.environ['AKSLITE_INTERACTIVE'], os.getcwd(), sep='\\n')",
         "## Show",
         "from akslite_ps.secrets import SecretRef\nsecret = SecretRef.parse('env:AKSLITE_TEST_SECRET').resolve()\n"
         "print(secret)\nimport ipywidgets\nipywidgets.Password(value=secret)",
+        "import json\nforms = json.loads(os.environ['AKSLITE_TEST_FORMS'])\nprint(*forms, sep='\\n')\n"
+        "print(*forms, sep='\\n', file=sys.stderr)\n"
+        "for character in secret:\n    print(character, end='', flush=True)",
+        "import logging\nlogging.getLogger('x').error('it said %s', secret)\n"
+        "display({'text/plain': secret, 'text/html': '<b>' + forms[7] + '</b>'}, raw=True)\n[secret, {secret: forms}]",
         "from akslite_ps.notebook import Table\nTable(['Secret'], [(secret,)])",
         parameters="device = ''\noffline = False",
     )
@@ -41,7 +50,7 @@ def completed(make_notebook: Make, monkeypatch: pytest.MonkeyPatch) -> tuple[Run
     return run_runbook(path, {"device": "press-01", "offline": "true"}, on_cell=events.append), events
 
 
-def test_a_run_from_parameters_to_record(completed: tuple[RunbookRecord, list[CellEvent]]) -> None:
+def test_a_run_from_parameters_to_record(completed: tuple[RunbookRecord, list[CellEvent]], forms_of: Forms) -> None:
     record, events = completed
 
     assert record.ok
@@ -52,7 +61,7 @@ def test_a_run_from_parameters_to_record(completed: tuple[RunbookRecord, list[Ce
 
     notebook = nbformat.read(record.notebook, as_version=4)
     nbformat.validate(notebook)
-    assert "**Completed.** All 5 code cells ran" in notebook.cells[0].source
+    assert "**Completed.** All 7 code cells ran" in notebook.cells[0].source
     assert "`device='press-01'`, `offline=True`" in notebook.cells[0].source
     lines = notebook.cells[4].outputs[0].text.splitlines()
     assert lines == ["press-01", "True", sys.executable, "0", str(Path.cwd())]
@@ -70,20 +79,23 @@ def test_a_run_from_parameters_to_record(completed: tuple[RunbookRecord, list[Ce
         ("started", 2, "# Parameters of this run"),
         ("completed", 2, "# Parameters of this run"),
     ]
-    assert states[-1] == ("completed", 5, "Show")
+    assert states[-1] == ("completed", 7, "Show")
     assert any(event.state == "output" and "press-01" in event.line() for event in events)
 
     everything = texts(record) + "".join(event.line() for event in events)
-    assert "canary-77e0-x" not in everything
-    assert "<redacted>" in everything
+    assert [inner for _, inner in forms_of(CANARY) if inner in everything] == []
+    assert everything.count("<redacted>") > 50
 
 
-def test_a_failure_is_a_record_that_says_where_and_why(make_notebook: Make, tmp_path: Path) -> None:
+def test_a_failure_is_a_record_that_says_where_and_why(
+    make_notebook: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forms_of: Forms
+) -> None:
+    monkeypatch.setenv("AKSLITE_TEST_SECRET", CANARY)
     path = make_notebook(
-        "print('before')",
+        "print('before')\nfrom akslite_ps.secrets import SecretRef\nsecret = SecretRef.parse('env:AKSLITE_TEST_SECRET').resolve()",
         "## Deploy\n\nNow.",
         "from akslite_ps.errors import ConfirmationRequired\n"
-        "raise ConfirmationRequired('nobody said yes', device='press-01', next_action='say yes')",
+        "raise ConfirmationRequired(f'nobody said yes to {secret}', device='press-01', next_action='say yes')",
         "print('after')",
     )
     record = run_runbook(path, output_dir=tmp_path / "out")
@@ -92,7 +104,8 @@ def test_a_failure_is_a_record_that_says_where_and_why(make_notebook: Make, tmp_
     assert record.state == "failed"
     assert record.cells_run == 1
     assert record.failure is not None
-    assert record.failure.startswith("cell 2 of 3 (Deploy): ConfirmationRequired: press-01: nobody said yes")
+    assert record.failure.startswith("cell 2 of 3 (Deploy): ConfirmationRequired: press-01: nobody said yes to <redacted>")
+    assert [inner for _, inner in forms_of(CANARY) if inner in texts(record)] == []
     assert "raise ConfirmationRequired" in record.failure
     notebook = nbformat.read(record.notebook, as_version=4)
     assert notebook.cells[0].source.startswith("> **Failed.**")

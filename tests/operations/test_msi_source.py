@@ -71,3 +71,9 @@ def test_a_name_that_does_not_tell_needs_the_distribution() -> None:
 def test_a_checksum_is_sixty_four_digits() -> None:
     with pytest.raises(UsageError, match="64 hexadecimal digits"):
         MsiSource.of("https://files.example/latest.msi", distribution="K3s", sha256="abc")
+
+
+def test_an_at_sign_in_the_path_is_no_credential() -> None:
+    assert MsiSource.of("https://files.example/v@1/AksEdge-K3s-1.33.5-1.12.269.0.msi").version == "1.12.269.0"
+    with pytest.raises(UsageError, match="no port"):
+        MsiSource.of("https://files.example:x/AksEdge-K3s-1.33.5-1.12.269.0.msi")

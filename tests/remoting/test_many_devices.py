@@ -24,7 +24,7 @@ from akslite_ps.errors import (
     UsageError,
 )
 from akslite_ps.remoting import Device, DeviceResult, ManyProgress, Session, run_on_many
-from akslite_ps.secrets import SecretRef
+from akslite_ps.secrets import REDACTOR, SecretRef
 
 PATIENCE_S = 20.0
 
@@ -112,6 +112,10 @@ def test_every_device_has_its_result(lab: Any, devices: list[Device], shards: in
     assert (processes == {str(os.getpid())}) == (shards == 0)
     assert told[-1] == ManyProgress(started=10, done=10, failed=0, total=10)
     assert shells(lab) == 0
+    password = devices[0].endpoint.password
+    assert password is not None
+    known = REDACTOR.learned(0)  # whoever shows the results redacts them, whichever process asked for the secret
+    assert password.resolve() in known
 
 
 def test_what_goes_wrong_on_one_device_is_its_result(lab: Any, devices: list[Device], tmp_path: Path) -> None:

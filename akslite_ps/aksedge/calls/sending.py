@@ -91,7 +91,7 @@ def with_role(error: NotPermitted, command: str) -> NotPermitted:
         error.message,
         device=error.device,
         attempted=error.attempted or f"run {command}",
-        next_action=f"{who} (`akslite device add --configuration-name`); {error.next_action}" if error.next_action else who,
+        next_action=f"{who} (`akslite device add --configuration-name`)" + (f"; {error.next_action}" if error.next_action else ""),
     )
 
 

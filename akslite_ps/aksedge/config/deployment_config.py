@@ -151,12 +151,7 @@ class DeploymentConfig(Section):
         Raises:
             ConfigError: With every fault found.
         """
-        if isinstance(config, bytes):
-            text, _, issues = decode(config)
-            if text is None:
-                raise ConfigError(issues, source=source, next_action=NEXT_ACTION)
-            config = text
-        return cls._parse(config, source=source, file=None)
+        return cls._parse(_decoded(config, source) if isinstance(config, bytes) else config, source=source, file=None)
 
     @classmethod
     def _parse(cls, config: str | Mapping[str, Any], *, source: str, file: str | None) -> Self:
@@ -198,10 +193,17 @@ class DeploymentConfig(Section):
         """
         file = Path(path)
         text, refer_to = text_of(file)
-        data, issues = read_json(text)
+        return cls.migrate_text(text, source=str(file), refer_to=refer_to, schema_version=schema_version)
+
+    @classmethod
+    def migrate_text(
+        cls, text: str | bytes, *, source: str, refer_to: str | None = None, schema_version: str = LATEST_SCHEMA
+    ) -> tuple[Self, tuple[str, ...]]:
+        """The same of a text that was read already; ``refer_to`` is the file that its secrets stand in, None to hold them."""
+        data, issues = read_json(_decoded(text, source))
         if issues:
-            raise ConfigError(issues, source=str(file), next_action=NEXT_ACTION)
-        return cls.migrate_data(data, source=str(file), refer_to=refer_to, schema_version=schema_version)
+            raise ConfigError(issues, source=source, next_action=NEXT_ACTION)
+        return cls.migrate_data(data, source=source, refer_to=refer_to, schema_version=schema_version)
 
     @classmethod
     def migrate_data(
@@ -368,10 +370,10 @@ class DeploymentConfig(Section):
 
     @classmethod
     def json_schema(cls) -> dict[str, Any]:
-        """The config's JSON Schema (draft 2020-12), for editors: types, choices, limits and descriptions.
+        """The config's JSON Schema (draft 2020-12), for editors: types, shapes, choices, limits, descriptions, most rules.
 
-        Rules between fields are not in it; :meth:`check` has them. Names are in the product's spelling, to which an editor
-        holds a writer; the product itself ignores their case.
+        What it cannot express, such as that addresses differ, :meth:`check` has alone. Names are in the product's spelling, to
+        which an editor holds a writer; the product itself ignores their case.
         """
         return schema_for_editors(cls)
 
@@ -390,6 +392,15 @@ class DeploymentConfig(Section):
             UsageError: There is no such field.
         """
         return spec_for(cls, path)
+
+
+def _decoded(text: str | bytes, source: str) -> str:
+    if isinstance(text, str):
+        return text
+    found, _, issues = decode(text)
+    if found is None:
+        raise ConfigError(issues, source=source, next_action=NEXT_ACTION)
+    return found
 
 
 def _preview(source: str) -> ConfigError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from akslite_ps.aksedge.config.reading import decode
+from akslite_ps.aksedge.config.reading import LARGEST, decode
 from akslite_ps.errors import ConfigError, UsageError
 
 NEXT_ACTION = "correct the values listed; each line says where and what is allowed"
@@ -34,7 +34,8 @@ def text_of(file: Path) -> FileText:
         ConfigError: It is no text.
     """
     try:
-        data = file.read_bytes()
+        with file.open("rb") as opened:  # not more than that: it may be a device without end
+            data = opened.read(LARGEST + 1)
     except OSError as error:
         raise UsageError(
             f"the config file {file} cannot be read: {error.strerror or type(error).__name__}",
@@ -43,4 +44,4 @@ def text_of(file: Path) -> FileText:
     text, encoding, issues = decode(data)
     if text is None:
         raise ConfigError(issues, source=str(file), next_action=NEXT_ACTION)
-    return FileText(text, str(file.resolve()) if encoding in _LOOKED_UP else None)
+    return FileText(text, str(file.resolve()) if encoding in _LOOKED_UP and file.is_file() else None)

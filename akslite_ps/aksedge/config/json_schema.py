@@ -7,6 +7,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from akslite_ps.aksedge.config.fields import FieldSpec, Place, places
+from akslite_ps.aksedge.config.json_schema_rules import pattern_of, rules
+from akslite_ps.aksedge.config.reading import EDITORS_KEY
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -19,10 +21,13 @@ def schema_for_editors(root: type[BaseModel]) -> dict[str, Any]:
         schema = made if model is root else definitions[model.__name__]
         for place in places(model):
             schema["properties"][place.name] = _field(place, schema["properties"][place.name], schema.get("required", []))
+    made["properties"] = {EDITORS_KEY: {"type": "string", "description": _ABOUT_EDITORS_KEY}, **made["properties"]}
     return {
         "$schema": DIALECT,
         "title": "AKS Edge Essentials deployment config",
-        **{key: value for key, value in made.items() if key != "title"},
+        "description": _ABOUT,
+        **{key: value for key, value in made.items() if key not in ("title", "description")},
+        "allOf": rules(root),
         "$defs": definitions,
     }
 
@@ -37,13 +42,35 @@ def _below(model: type[BaseModel]) -> list[type[BaseModel]]:
 
 def _field(place: Place, made: dict[str, Any], required: list[str]) -> dict[str, Any]:
     """One property: what pydantic says of its type, and what a person should read beside it."""
-    constraints = {key: value for key, value in made.items() if key in _OF_THE_TYPE}
+    of_the_type = {key: value for key, value in made.items() if key in _OF_THE_TYPE}
+    constraints = _with_pattern(of_the_type, pattern_of(place.spec.kind, required=place.name in required))
+    if place.spec.kind == "ipv4 list":
+        constraints = _with_items(constraints, pattern_of("ipv4", required=True))
     if place.name not in required and {"type": "null"} not in constraints.get("anyOf", []):
         constraints = {"anyOf": [constraints, {"type": "null"}]}
     default = {} if place.spec.default is None else {"default": place.spec.default}
     return {"title": place.spec.title, "description": _description(place.spec), **default, **constraints}
 
 
+def _with_pattern(schema: dict[str, Any], pattern: str | None) -> dict[str, Any]:
+    if pattern is None:
+        return schema
+    if "anyOf" in schema:
+        return {**schema, "anyOf": [_with_pattern(part, pattern) for part in schema["anyOf"]]}
+    return {**schema, "pattern": pattern} if schema.get("type") == "string" and "enum" not in schema else schema
+
+
+def _with_items(schema: dict[str, Any], pattern: str | None) -> dict[str, Any]:
+    if "anyOf" in schema:
+        return {**schema, "anyOf": [_with_items(part, pattern) for part in schema["anyOf"]]}
+    return {**schema, "items": {"type": "string", "pattern": pattern}} if schema.get("type") == "array" else schema
+
+
+_ABOUT = (
+    "A deployment config (aksedge-config.json), as akslite-ps checks it. It holds a writer to the product's spelling, which the "
+    "product itself does not. Addresses in one subnet, sums and what is installed: `akslite config check`."
+)
+_ABOUT_EDITORS_KEY = "Where an editor finds this schema; `akslite config schema -o FILE` writes it. It is not sent to a device."
 _OF_THE_TYPE = frozenset(
     {
         "$ref",

@@ -23,8 +23,11 @@ from akslite_ps.secrets import REDACTED, REDACTOR, SecretRef, redact
 DOCUMENT = "(document)"
 """Path of a fault that concerns the whole text."""
 
+EDITORS_KEY = "$schema"
+"""By this key a file tells an editor its JSON Schema. It is no field of the product, and left out of what is read."""
+
 NO_SUCH_FIELD = "there is no such field"
-_LARGEST = 1_000_000
+LARGEST = 1_000_000
 _LONGEST_SHOWN = 80
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -55,11 +58,11 @@ class Shown:
 
 def decode(data: bytes) -> tuple[str | None, str | None, list[ConfigIssue]]:
     """Text and encoding of a file: UTF-8 with or without mark, or UTF-16/32 with one, as PowerShell writes them."""
-    if len(data) > _LARGEST:
+    if len(data) > LARGEST:
         return (
             None,
             None,
-            [ConfigIssue(DOCUMENT, Shown(f"{len(data)} bytes"), f"at most {_LARGEST} bytes", "a config is a few kilobytes")],
+            [ConfigIssue(DOCUMENT, Shown(f"more than {LARGEST} bytes"), f"at most {LARGEST} bytes", "a config is a few kilobytes")],
         )
     encoding = next((name for mark, name in _BOMS if data.startswith(mark)), "utf-8")
     try:
@@ -78,7 +81,7 @@ def read_json(text: str) -> tuple[Any, list[ConfigIssue]]:
     except json.JSONDecodeError as error:
         found = repr(text.removeprefix("\ufeff")[error.pos : error.pos + 1]) if error.pos < len(text) else "the end of the text"
         where = f"line {error.lineno}, column {error.colno}"
-        return None, [ConfigIssue(where, Shown(found), "valid JSON", error.msg[:1].lower() + error.msg[1:])]
+        return None, [ConfigIssue(where, Shown(found), "valid JSON", _why(error))]
     except _NoConstant as error:
         return None, [ConfigIssue(DOCUMENT, Shown(str(error)), "valid JSON", "JSON has no such number")]
     except ValueError:
@@ -91,6 +94,32 @@ def read_json(text: str) -> tuple[Any, list[ConfigIssue]]:
                 DOCUMENT, Shown("objects inside objects inside objects"), "the levels of a config", "no field lies that deep"
             )
         ]
+
+
+def _why(error: json.JSONDecodeError) -> str:
+    """What is wrong with a text that is no JSON, in the words of what people write instead."""
+    before, rest = error.doc[: error.pos].rstrip(), error.doc[error.pos :].lstrip()
+    if not error.doc.strip():
+        return "there is nothing in it"
+    if "\0" in error.doc[:8]:
+        return "it looks like UTF-16 without a byte-order mark"
+    if rest.startswith(("//", "/*", "#")):
+        return "JSON has no comments: take them out"
+    if rest.startswith(("}", "]")) and before.endswith(","):
+        return "the comma before it has nothing to follow it: take it out"
+    if error.msg.startswith("Illegal trailing comma"):
+        return "the comma before it has nothing to follow it: take it out"
+    if rest.startswith(
+        ("'", "\N{LEFT DOUBLE QUOTATION MARK}", "\N{RIGHT DOUBLE QUOTATION MARK}", "\N{DOUBLE LOW-9 QUOTATION MARK}")
+    ):
+        return 'names and texts stand in straight double quotes: "'
+    if error.msg.startswith("Invalid \\escape"):
+        return r"in a text a backslash is written twice: C:\\Program Files"
+    if error.msg.startswith("Invalid control character"):
+        return "a text holds a line break, a tab or another control character, or its closing quote is missing"
+    if rest[:1] in "TFN" and rest.startswith(("True", "False", "None", "Null", "TRUE", "FALSE", "NULL")):
+        return "JSON writes true, false and null in small letters"
+    return error.msg[:1].lower() + error.msg[1:]
 
 
 class _NoConstant(Exception):
@@ -161,6 +190,12 @@ class Reader:
         if not _is_object(data):
             self.issues.append(ConfigIssue(DOCUMENT, describe(data), "a JSON object", "the config is one object with named fields"))
             return None
+        wanted, data = taken_out(data, EDITORS_KEY)
+        self.issues += [
+            ConfigIssue(EDITORS_KEY, describe(value), "the address of a JSON Schema", "editors read it; it is not sent to a device")
+            for value in wanted
+            if not isinstance(value, str)
+        ]
         return self._object(data, self._root, "")
 
     def _object(self, data: Any, model: type[BaseModel], prefix: str) -> dict[str, Any]:
@@ -243,8 +278,9 @@ def _is_list(value: Any) -> bool:
 
 def safe_name(name: str) -> str:
     """A key as it may stand in a message: printable, not longer than a line."""
-    text = name if name.isprintable() else name.encode("unicode_escape").decode("ascii")
-    return redact(text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "...") or "''"
+    text = redact(name)
+    text = text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
+    return (text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "...") or "''"
 
 
 def describe(value: Any) -> Shown:

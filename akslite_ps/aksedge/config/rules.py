@@ -221,7 +221,7 @@ def _scalable_addresses_are_given(facts: Facts) -> Iterator[ConfigIssue]:
         needed.append("Init.ServiceIPRangeStart")
     needed += [f"Machines[0].{node}.Ip4Address" for node in named_nodes(facts)]
     for path in needed:
-        if path not in facts.values:
+        if facts.values.get(path, ()) == ():  # an empty list names no server
             yield facts.issue(path, facts.config.explain(path).allowed, "a ScalableCluster takes its addresses from the config")
 
 

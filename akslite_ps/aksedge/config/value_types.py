@@ -10,16 +10,12 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
-from akslite_ps.aksedge.versions import is_version
 from akslite_ps.secrets import REDACTOR
 
 _MAC = re.compile(r"([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}", re.ASCII)
+_SCHEMA = re.compile(r"[1-9]\d{0,8}\.(0|[1-9]\d{0,8})", re.ASCII)
 _PLACEHOLDER = re.compile(r"\s*<.*>\s*", re.DOTALL)
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
-
-
-class _CredentialsInAddress(Exception):
-    """An address of the form ``http://user:password@host``."""
 
 
 class Section(BaseModel):
@@ -60,14 +56,14 @@ def _guid(value: str) -> str:
 
 
 def _proxy_address(value: str) -> str:
+    user = value.rpartition("@")[0]  # a password may hold what ends a host's name
+    password = (user.partition("://")[2] or user).partition(":")[2]
+    if password:
+        REDACTOR.add(password)
+        raise ValueError("it carries a password, which the product would keep and log in clear text")
     try:
         parts = urlsplit(_text(value))
-        if parts.password is not None:
-            REDACTOR.add(parts.password)
-            raise _CredentialsInAddress
         usable = parts.scheme.casefold() in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except _CredentialsInAddress:
-        raise ValueError("it carries a password, which the product would keep and log in clear text") from None
     except ValueError:
         usable = False
     if not usable:
@@ -82,7 +78,7 @@ def _mac(value: str) -> str:
 
 
 def _schema_version(value: str) -> str:
-    if not is_version(value) or value.count(".") != 1:
+    if not _SCHEMA.fullmatch(value):
         raise ValueError("it is no schema version")
     return value
 
