@@ -251,12 +251,12 @@ class SimulatedHost:
 
     def __init__(self, sandbox: LocalSandbox, number: int = 0) -> None:
         self.sandbox = sandbox
-        self._number = number
-        self.name = sandbox.devices[number].name
+        self._told = sandbox.devices[number]
+        self.name = self._told.name
 
     @property
     def device(self) -> Device:
-        told = self.sandbox.devices[self._number]
+        told = self._told
         endpoint = Endpoint(
             host=told.address, port=told.http_port, username=told.username, password=SecretRef("file", str(told.password_file))
         )

@@ -29,7 +29,9 @@ LOADED = (AksEdge, DeploymentConfig, Session)
 
 
 class Moments:
-    """The journal's boundaries: every commit that the controller waits for, named, and the moment before each.
+    """The journal's boundaries: the moment before every commit and the moment after it, named.
+
+    A commit of records is named by the first and the last of them, since how many share one differs from run to run.
 
     Args:
         journal: The journal; its appending methods are replaced.
@@ -55,15 +57,18 @@ class Moments:
         self._moment("after", step_id or "run", str(kind))
 
     def append_records(self, run_id: str, step_id: str, attempt: int, records: Sequence[Mapping[str, Any]]) -> None:
+        for number in range(len(records)):
+            self._moment("before", step_id, "record", told=number == 0)
         self._append_records(run_id, step_id, attempt, records)
-        for _ in records:
-            self._moment("after", step_id, "record")
+        for number in range(1, len(records) + 1):
+            self._moment("after", step_id, "record", told=number == len(records))
 
-    def _moment(self, when: str, step_id: str, kind: str) -> None:
+    def _moment(self, when: str, step_id: str, kind: str, *, told: bool = True) -> None:
         name = f"{when} {step_id} {kind}"
         self._counts[name] = self._counts.get(name, 0) + 1
         name = f"{name} {self._counts[name]}"
-        self.passed.append(name)
+        if told:
+            self.passed.append(name)
         if name == self._die_at:
             die()
 
