@@ -6,6 +6,7 @@ starts the others (``serve``): that saves the second that loading takes.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -142,6 +143,7 @@ def done(told: Mapping[str, Any]) -> None:
 
 def serve() -> None:
     """Start a process for every line on standard input, one after the other; tell how each ended."""
+    gc.freeze()  # what was loaded stays shared between the processes
     for line in sys.stdin:
         told = json.loads(line)
         pid = os.fork()
