@@ -31,6 +31,7 @@ from akslite_ps.operations import (
     find_resumable,
     resume,
 )
+from akslite_ps.operations.plan import plan_hash
 from akslite_ps.operations.steps import Check, Done, StepCode, Verdict
 from akslite_ps.operations.work import Work
 from akslite_ps.outcome import Outcome
@@ -627,6 +628,29 @@ def test_a_plan_changed_in_the_journal_is_not_resumed(again: Go, journal: Journa
     journal.begin_run(operation="test", device="press-01", plan=plan.model_dump(mode="json"), plan_hash="1" * 64)
     with pytest.raises(PlanOutdated, match="approved was 1111"):
         again()
+
+
+@pytest.fixture
+def unreadable(journal: Journal) -> str:
+    """An interrupted run whose plan another version wrote, with a field that this one does not know."""
+    data = {**plan_of("make").model_dump(mode="json"), "later": True}
+    return journal.begin_run(operation="test", device="press-01", plan=data, plan_hash=plan_hash(data))
+
+
+def test_a_run_whose_plan_cannot_be_read_gives_way_to_a_new_plan(go: Go, again: Go, journal: Journal, unreadable: str) -> None:
+    with pytest.raises(PlanOutdated, match="cannot be read by this version") as caught:
+        again()
+    assert "make a new plan" in (caught.value.next_action or "")
+    assert find_resumable(journal, "press-01", "test") is None
+    assert go(plan_of("make")).finished
+    assert journal.find_run(unreadable).outcome == "cancelled"
+
+
+def test_a_run_whose_plan_cannot_be_read_can_be_given_up(
+    device: Device, journal: Journal, controller: Controller, unreadable: str
+) -> None:
+    assert not abandon(device, unreadable, journal=journal, controller=controller)
+    assert journal.find_run(unreadable).outcome == "cancelled"
 
 
 def test_there_must_be_something_to_resume(go: Go, again: Go, journal: Journal) -> None:
