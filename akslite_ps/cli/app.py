@@ -117,6 +117,9 @@ def _run(line: list[str], *, debug: bool, as_json: bool) -> int:
         return INTERRUPTED
     except typer.TyperException as error:
         return _show_usage_error(error, as_json=as_json)
+    except BrokenPipeError:  # from what Typer prints itself, such as --help
+        drop(sys.stdout)
+        return OK
     except OSError as error:
         if debug:
             log.exception("the operating system refused")

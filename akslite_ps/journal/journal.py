@@ -291,6 +291,6 @@ def _damaged(what: str) -> JournalError:
     return JournalError(
         f"{what} is damaged",
         attempted="read the journal",
-        next_action="see what else is, with `akslite runs verify`, and check the disk that holds the journal; a damaged journal can "
-        "be moved away, akslite then starts a new one",
+        next_action="see what else is, with `akslite runs verify`, and check the disk that holds the journal; a damaged journal "
+        "can be moved away, akslite then starts a new one",
     )

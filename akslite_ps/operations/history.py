@@ -95,9 +95,7 @@ def _after(in_flight: InFlight | None, step_id: str, row: Row) -> InFlight | Non
     data = row.data
     match row.kind:
         case RowKind.INTENT:
-            return InFlight(
-                step_id, row.attempt, data.get("command", ""), shell_id=data.get("shell_id"), boot_time=_moment(data)
-            )
+            return InFlight(step_id, row.attempt, data.get("command", ""), shell_id=data.get("shell_id"), boot_time=_moment(data))
         case RowKind.SENT if in_flight:
             in_flight.shell_id = data.get("shell_id", in_flight.shell_id)
             in_flight.command_id = data.get("command_id")

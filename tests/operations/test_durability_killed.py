@@ -258,6 +258,8 @@ class Bench:
         if copied is None:
             OPERATIONS[name].prepare(host, self._config)
             plan = OPERATIONS[name].plan(host, self._config)
+            if OPERATIONS[name].copied_before:
+                plan = plan.model_copy(update={"computer": None})  # copies go on with it on other devices
             return Scene(Story(host, plan, count_cmdlets(host)), told | {"device": host.device.model_dump(mode="json")})
         host.update(**copied.state)
         shutil.copytree(copied.journal.parent, journal_file.parent)

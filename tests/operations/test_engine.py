@@ -580,6 +580,38 @@ def test_a_session_lost_between_steps_is_opened_again(go: Go, host: Any) -> None
     assert host.sent == ["Set-So", "Test-So"]
 
 
+# -- another computer ------------------------------------------------------------------------------------------------
+
+
+def test_another_computer_under_the_devices_address_is_left_alone(go: Go, again: Go, host: Any) -> None:
+    host.computer = "LATHE-07"
+    run = go(plan_of("make", computer="press-01"))
+    assert run.outcome is Outcome.UNREACHABLE
+    assert "another computer answers at 127.0.0.1: LATHE-07" in run.results[0].detail
+    assert "akslite device show press-01" in str(run.results[0].error)
+    assert host.sent == []
+    assert host.shells == {}
+    host.computer = "PRESS-01"
+    assert again().finished
+
+
+def test_what_is_in_flight_on_the_device_is_not_settled_by_reading_another_computer(go: Go, again: Go, host: Any) -> None:
+    own: dict[str, Any] = {}
+
+    def change_places(shell: Any) -> None:
+        own.update(host.shells)
+        host.shells.clear()
+        host.computer = "LATHE-07"
+        host.lose_connection(shell)
+
+    host.scripts["Set-So"] = [host.say("one"), change_places, host.become_so, host.put_out("OK")]
+    run = go(plan_of("make", computer="PRESS-01"))
+    assert run.outcome is Outcome.UNREACHABLE
+    host.computer, host.shells = "PRESS-01", own
+    assert again().finished
+    assert host.sent == ["Set-So"]
+
+
 # -- several plans -----------------------------------------------------------------------------------------------------
 
 
