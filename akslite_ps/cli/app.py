@@ -36,7 +36,7 @@ from akslite_ps.cli import (
     update,
 )
 from akslite_ps.cli.exit_codes import FAILED, INTERRUPTED, OK, USAGE, for_error
-from akslite_ps.cli.output import drop, emit_json, say, show_error, write
+from akslite_ps.cli.output import drop, emit_json, say, show_error, visible, write
 from akslite_ps.errors import AksLiteError, UsageError
 from akslite_ps.secrets import RedactingFilter
 
@@ -123,6 +123,9 @@ def _run(line: list[str], *, debug: bool, as_json: bool) -> int:
         return INTERRUPTED
     except typer.TyperException as error:
         return _show_usage_error(error, as_json=as_json)
+    except BrokenPipeError:  # from what Typer prints itself, such as --help
+        drop(sys.stdout)
+        return OK
     except OSError as error:
         if debug:
             log.exception("the operating system refused")
@@ -221,6 +224,13 @@ def _take(line: list[str], flag: str) -> bool:
     return flag in words
 
 
+class _Plain(logging.Formatter):
+    """Lines that hold no command to the terminal, whatever a device said."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(super().format(record))
+
+
 def _set_up_logging(*, debug: bool) -> None:
     logger = logging.getLogger()
     if not debug:
@@ -228,7 +238,7 @@ def _set_up_logging(*, debug: bool) -> None:
         logging.lastResort = None
         return
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(_Plain("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     handler.addFilter(RedactingFilter())
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)

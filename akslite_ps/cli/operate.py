@@ -143,7 +143,7 @@ def deploy(
         "deploy",
         device,
         make_plan,
-        same=lambda begun: begun.config == desired.as_data(),
+        same=lambda begun: begun.config == desired.as_data() and _same_installer(begun, msi, msi_sha256),
         refuse=refuse,
         blocked_code=_blocked_code,
         yes=yes,
@@ -292,6 +292,16 @@ def _make_plan(
         remove_incomplete=remove_incomplete,
         ask=ask,
     )
+
+
+def _same_installer(begun: Plan, msi: str | None, msi_sha256: str | None) -> bool:
+    """Whether an unfinished plan takes the installer of this command; without one, whichever it takes."""
+    from akslite_ps.operations import install
+
+    if msi is None:
+        return True
+    taken = next((step.parameters for step in begun.steps if step.id == install.MSI), {})
+    return taken.get("source") == msi and taken.get("sha256") == (msi_sha256.lower() if msi_sha256 else None)
 
 
 def _config_faults(the_plan: Plan) -> list[ConfigIssue]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -24,6 +25,8 @@ from akslite_ps.whole_file import write_whole
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 
 _PLAIN_WIDTH = 160
+_NOT_FOR_TERMINALS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What terminals take for commands, and halves of characters, which no stream takes."""
 _NEVER_FOLDED = ("RUN", "DEVICE")
 """Columns whose cells are copied into the next command."""
 OUTCOME_STYLE = {
@@ -59,8 +62,21 @@ def name_values(pairs: Iterable[str], option: str) -> dict[str, str]:
     return values
 
 
+def visible(text: str) -> str:
+    """The text with everything spelled out that a terminal takes for a command; a return of the carriage becomes a new line."""
+    return _NOT_FOR_TERMINALS.sub(_spelled, text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _spelled(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
+
+
 class _Console(Console):
-    """A console that goes on without a reader: the command's work and its exit code do not depend on one."""
+    """A console that goes on without a reader, and prints text as text: the command's work and exit code depend on neither."""
+
+    def print(self, *objects: Any, **how: Any) -> None:
+        """As Rich's; a text holds no command to the terminal."""
+        super().print(*(visible(item) if isinstance(item, str) else item for item in objects), **how)
 
     def on_broken_pipe(self) -> None:
         drop(self.file)
@@ -125,7 +141,9 @@ def say(message: str, *, style: str | None = None) -> None:
 
 def emit_json(data: Any) -> None:
     """One JSON document on standard output, without any known secret."""
-    write(json.dumps(REDACTOR.value(data), indent=2, ensure_ascii=False, default=lambda value: redact(str(value))) + "\n")
+    text = json.dumps(REDACTOR.value(data), indent=2, ensure_ascii=False, default=lambda value: redact(str(value)))
+    write(_NOT_FOR_TERMINALS.sub(_spelled, text) + "
+")
 
 
 def emit(data: Any, *, as_json: bool, show: Callable[[], None]) -> None:
@@ -150,7 +168,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: st
 
 def cell(value: object) -> str:
     """One cell: empty for None, coloured where the text is an outcome or severity."""
-    text = "" if value is None else redact(str(value))
+    text = "" if value is None else visible(redact(str(value)))
     style = OUTCOME_STYLE.get(text)
     return f"[{style}]{escape(text)}[/]" if style else escape(text)
 

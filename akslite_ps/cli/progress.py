@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from akslite_ps.cli.output import OUTCOME_STYLE, console
+from akslite_ps.cli.output import OUTCOME_STYLE, console, visible
 from akslite_ps.operations.events import Event, RecordArrived, RunEnded, RunStarted, StepEnded, StepProgress, StepStarted
 from akslite_ps.remoting import records
 from akslite_ps.secrets import redact
@@ -102,7 +102,8 @@ class TerminalView:
 
     def _update(self, *, description: str | None = None, completed: float | None = None, seconds_left: int | None = None) -> None:
         if self._task is not None:
-            self._progress.update(self._task, description=description, completed=completed, seconds_left=seconds_left)
+            shown = None if description is None else visible(description)
+            self._progress.update(self._task, description=shown, completed=completed, seconds_left=seconds_left)
 
     def _line(self, markup: str) -> None:
         self._console.print(markup, soft_wrap=True)

@@ -16,7 +16,7 @@ from typing import Any
 
 from akslite_ps.errors import UsageError
 from akslite_ps.journal.chain import ChainRow, RunChain, run_faults
-from akslite_ps.journal.rows import ChainReport, Row, RowKind, RunSummary, canonical_text, content_hash
+from akslite_ps.journal.rows import ChainReport, Row, RowKind, RunSummary, canonical_text, content_hash, encodable
 from akslite_ps.journal.writer import LARGEST_INLINE
 from akslite_ps.whole_file import write_whole
 
@@ -86,7 +86,7 @@ def write_export(path: Path, summary: RunSummary, rows: Sequence[Row], *, now: d
     if path.exists():
         raise _unusable(path, "it is there already", "export the run", "give the name of a new file")
     try:
-        write_whole(path, json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+        write_whole(path, encodable(json.dumps(document, ensure_ascii=False, indent=1)) + "\n")
     except OSError as error:
         raise _unusable(path, str(error), "export the run", "give a file in a folder that can be written") from error
 

@@ -241,8 +241,12 @@ class Journal:
 
     def _summary(self, columns: tuple[Any, ...]) -> RunSummary:
         run_id, operation, device, owner, plan_hash, started, kind, time, text = columns
-        data = json.loads(text) if text and kind in (RowKind.INTERRUPTED, RowKind.RUN_ENDED) else {}
-        ended = dt.datetime.fromisoformat(time) if kind == RowKind.RUN_ENDED else None
+        try:
+            data = _data(text) if text and kind in (RowKind.INTERRUPTED, RowKind.RUN_ENDED) else {}
+            ended = dt.datetime.fromisoformat(time) if kind == RowKind.RUN_ENDED else None
+            began = dt.datetime.fromisoformat(started)
+        except ValueError as error:
+            raise _damaged(f"what the list of runs says about run {run_id}") from error
         state = "ended" if ended else "interrupted"
         if ended is None:
             holder = self.locks.holder(device)
@@ -253,7 +257,7 @@ class Journal:
             device=device,
             owner=owner,
             plan_hash=plan_hash,
-            started=dt.datetime.fromisoformat(started),
+            started=began,
             ended=ended,
             outcome=data.get("outcome"),
             state=state,
@@ -269,11 +273,24 @@ def _text(kind: RowKind, data: Mapping[str, Any]) -> str:
 
 def _row(columns: tuple[Any, ...]) -> Row:
     run_id, seq, time, kind, step_id, attempt, text, previous, digest, blob = columns
-    text = unpack(blob) if text is None else text
-    if text is None:
-        raise JournalError(
-            f"the data of run {run_id}, row {seq} is damaged",
-            attempted="read the journal",
-            next_action="check the disk that holds the journal; a damaged journal can be moved away, akslite then starts a new one",
-        )
-    return Row(run_id, seq, dt.datetime.fromisoformat(time), RowKind(kind), step_id, attempt, json.loads(text), previous, digest)
+    try:
+        data = _data(unpack(blob) if text is None else text)
+        return Row(run_id, seq, dt.datetime.fromisoformat(time), RowKind(kind), step_id, attempt, data, previous, digest)
+    except ValueError as error:
+        raise _damaged(f"the data of run {run_id}, row {seq}") from error
+
+
+def _data(text: str | None) -> dict[str, Any]:
+    data = json.loads(text or "")
+    if not isinstance(data, dict):
+        raise ValueError("a row holds an object")
+    return data
+
+
+def _damaged(what: str) -> JournalError:
+    return JournalError(
+        f"{what} is damaged",
+        attempted="read the journal",
+        next_action="see what else is, with `akslite runs verify`, and check the disk that holds the journal; a damaged journal "
+        "can be moved away, akslite then starts a new one",
+    )

@@ -23,6 +23,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from akslite_ps.errors import RunLocked
+from akslite_ps.journal.store import JournalError
 
 LOCK_SCHEMA = 1
 _GUARD_TIMEOUT_S = 10.0
@@ -136,6 +137,7 @@ class DeviceLocks:
 
         Raises:
             RunLocked: Another controller holds it; says who, since when, which run and the token.
+            JournalError: The folder cannot be written, or its file system knows no locks.
         """
         with self._guard(device):
             left = self._read(device)
@@ -162,7 +164,11 @@ class DeviceLocks:
                 run_id=run_id,
                 generation=generation,
             )
-            self._write(info)
+            try:
+                self._write(info)
+            except JournalError:
+                file_lock.release()
+                raise
             return DeviceLock(self, info, file_lock, left)
 
     def holder(self, device: str) -> LockInfo | None:
@@ -212,12 +218,14 @@ class DeviceLocks:
     @contextmanager
     def _guard(self, device: str) -> Iterator[None]:
         """Alone with the device's files. Held for moments only; also keeps Windows from refusing to replace an open file."""
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         guard = FileLock(self._folder / f"{_file_name(device)}.guard", timeout=_GUARD_TIMEOUT_S, thread_local=False)
         try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             guard.acquire()
         except Timeout:
             raise _held(device, None) from None
+        except OSError as error:
+            raise self._unusable(device, error) from error
         try:
             yield
         finally:
@@ -229,21 +237,34 @@ class DeviceLocks:
             lock.acquire(timeout=0)
         except Timeout:
             return None
+        except OSError as error:
+            raise self._unusable(device, error) from error
         return lock
+
+    def _unusable(self, device: str, error: OSError) -> JournalError:
+        return JournalError(
+            f"the folder of the locks, {self._folder}, cannot be used: {error.strerror or error}",
+            device=device,
+            attempted="take the device",
+            next_action="make the folder writable and free its disk; if the share knows no locks, AKSLITE_HOME may be local",
+        )
 
     def _info_file(self, device: str) -> Path:
         return self._folder / f"{_file_name(device)}.json"
 
     def _write(self, info: LockInfo) -> None:
-        handle, name = tempfile.mkstemp(dir=self._folder, prefix=".", suffix=".tmp")
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(info.as_data(), file)
-            Path(name).replace(self._info_file(info.device))
-        except BaseException:
-            with suppress(OSError):
-                Path(name).unlink()
-            raise
+            handle, name = tempfile.mkstemp(dir=self._folder, prefix=".", suffix=".tmp")
+            try:
+                with os.fdopen(handle, "w", encoding="utf-8") as file:
+                    json.dump(info.as_data(), file)
+                Path(name).replace(self._info_file(info.device))
+            except BaseException:
+                with suppress(OSError):
+                    Path(name).unlink()
+                raise
+        except OSError as error:
+            raise self._unusable(info.device, error) from error
 
 
 def _file_name(device: str) -> str:

@@ -11,6 +11,7 @@ import enum
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import PurePath
@@ -19,6 +20,7 @@ from typing import Any
 from akslite_ps.secrets import REDACTOR
 
 GENESIS = ""
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 class RowKind(enum.StrEnum):
@@ -149,7 +151,12 @@ def json_text(data: Mapping[str, Any] | None) -> str:
 
 def canonical_text(data: Any) -> str:
     """JSON data as the one text that is hashed; reading that text and asking again gives the same."""
-    return json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return encodable(json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False))
+
+
+def encodable(text: str) -> str:
+    """JSON text that UTF-8 can hold: half of a character, which a .NET string may have alone, becomes its JSON escape."""
+    return _HALF_CHARACTER.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
 
 
 def json_ready(value: Any) -> Any:

@@ -12,6 +12,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from akslite_ps.errors import AksLiteError
@@ -140,9 +141,10 @@ class GroupWriter:
                 except sqlite3.IntegrityError as error:
                     self._fail(entry, error)
             connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+        except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits for a row must be told
+            with suppress(sqlite3.Error):
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
             for entry in batch:
                 self._fail(entry, error)
             return

@@ -82,6 +82,7 @@ def plan(
         operation=OPERATION,
         device=device.name,
         created=dt.datetime.now(dt.UTC),
+        computer=member.facts.computer_name,
         config=data,
         findings=tuple(findings(way, config)),
         steps=tuple(_steps(way, config)) if member.complete else (),

@@ -94,6 +94,7 @@ def plan(
         operation=OPERATION,
         device=device.name,
         created=dt.datetime.now(dt.UTC),
+        computer=facts.computer_name,
         config=data,
         findings=(
             *host_findings(facts, config=config, restart_planned=prepare.restarts(prepared)),

@@ -98,7 +98,7 @@ class Walk:
         self._code = controller.code or CODE
         self._ask = ask
         self._stop = stop or threading.Event()
-        self._sessions = Sessions(controller, device, ask)
+        self._sessions = Sessions(controller, device, ask, computer=history.plan.computer)
         self._results = {step_id: result for step_id, result in history.results.items() if result.outcome.is_success}
         to_do = {step.id: step.typical_s for step in self._plan.steps if step.needed}
         self._teller = Teller(listener, OverallTracker(to_do))

@@ -42,13 +42,15 @@ def plan(device: Device, wanted: Sequence[Exposure], *, open_session: OpenSessio
         RemotingError: The device cannot be read.
     """
     from akslite_ps.aksedge.exposure import host_ports
+    from akslite_ps.aksedge.ops import host_facts
 
     with reading(device, open_session=open_session, ask=ask) as session:
-        found = host_ports(session)
+        found, computer = host_ports(session), host_facts(session).computer_name
     return Plan(
         operation=OPERATION,
         device=device.name,
         created=dt.datetime.now(dt.UTC),
+        computer=computer,
         findings=tuple(_findings(found, wanted)),
         steps=(*removal_steps(_no_longer(found, wanted)), *(_add_step(item, found) for item in wanted)),
         notes=("Port proxies carry TCP over IPv4 only.",) if wanted else (),

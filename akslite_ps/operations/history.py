@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from akslite_ps.errors import PlanOutdated
+from akslite_ps.errors import PlanOutdated, UsageError
 from akslite_ps.journal import Row, RowKind, RunSummary
 from akslite_ps.operations.plan import Plan, StepResult, plan_hash
 from akslite_ps.operations.record_rows import record_from
@@ -70,27 +70,32 @@ def read_history(summary: RunSummary, rows: Sequence[Row]) -> History:
     Raises:
         PlanOutdated: The plan in the journal is not the one that was approved, or cannot be read by this version.
     """
-    history = History(plan=_plan(summary, rows), started=summary.started)
+    history = History(plan=read_plan(summary, rows), started=summary.started, in_flight=read_in_flight(rows))
     for row in rows:
-        if row.step_id is not None:
-            _take(history, row)
+        if row.step_id is None:
+            continue
+        if row.kind is RowKind.INTENT:
+            history.attempts[row.step_id] = row.attempt
+        elif row.kind is RowKind.RESULT:
+            history.results[row.step_id] = StepResult.model_validate(row.data)
+            history.attempts[row.step_id] = max(row.attempt, history.attempts.get(row.step_id, 0))
     return history
 
 
-def _take(history: History, row: Row) -> None:
-    assert row.step_id is not None
-    data, in_flight = row.data, history.in_flight
+def read_in_flight(rows: Sequence[Row]) -> InFlight | None:
+    """The attempt without a result, whether or not this version can read the run's plan."""
+    in_flight: InFlight | None = None
+    for row in rows:
+        if row.step_id is not None:
+            in_flight = _after(in_flight, row.step_id, row)
+    return in_flight
+
+
+def _after(in_flight: InFlight | None, step_id: str, row: Row) -> InFlight | None:
+    data = row.data
     match row.kind:
         case RowKind.INTENT:
-            history.attempts[row.step_id] = row.attempt
-            boot_time = data.get("boot_time")
-            history.in_flight = InFlight(
-                row.step_id,
-                row.attempt,
-                data.get("command", ""),
-                shell_id=data.get("shell_id"),
-                boot_time=dt.datetime.fromisoformat(boot_time) if boot_time else None,
-            )
+            return InFlight(step_id, row.attempt, data.get("command", ""), shell_id=data.get("shell_id"), boot_time=_moment(data))
         case RowKind.SENT if in_flight:
             in_flight.shell_id = data.get("shell_id", in_flight.shell_id)
             in_flight.command_id = data.get("command_id")
@@ -100,16 +105,30 @@ def _take(history: History, row: Row) -> None:
         case RowKind.RECORD if in_flight and (record := record_from(data)) is not None:
             in_flight.records.append(record)
         case RowKind.RESULT:
-            history.results[row.step_id] = StepResult.model_validate(data)
-            history.attempts[row.step_id] = max(row.attempt, history.attempts.get(row.step_id, 0))
-            history.in_flight = None
+            return None
+    return in_flight
+
+
+def _moment(data: Mapping[str, Any]) -> dt.datetime | None:
+    try:
+        return dt.datetime.fromisoformat(data["boot_time"])
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _place(data: Mapping[str, Any]) -> InvocationReference | None:
-    return InvocationReference.from_text(data["reference"]) if "reference" in data else None
+    try:
+        return InvocationReference.from_text(data["reference"])
+    except (KeyError, TypeError, UsageError):
+        return None
 
 
-def _plan(summary: RunSummary, rows: Sequence[Row]) -> Plan:
+def read_plan(summary: RunSummary, rows: Sequence[Row]) -> Plan:
+    """The plan of a run, from its first row.
+
+    Raises:
+        PlanOutdated: It is not the one that was approved, or cannot be read by this version.
+    """
     try:
         plan = Plan.model_validate(rows[0].data["plan"])
     except (IndexError, KeyError, ValidationError) as error:

@@ -43,6 +43,7 @@ def plan(device: Device, msi: MsiSource, *, open_session: OpenSession = open_ses
         operation=OPERATION,
         device=device.name,
         created=dt.datetime.now(dt.UTC),
+        computer=facts.computer_name,
         findings=(*host_findings(facts), *product_findings(facts, distribution=msi.distribution, version=msi.version)),
         steps=steps(facts, msi),
     )

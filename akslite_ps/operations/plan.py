@@ -86,6 +86,7 @@ class Plan(_Frozen):
     Args:
         operation: e.g. ``deploy``.
         device: Name of the device.
+        computer: Windows' name of the machine that was read, None where it was not: no other one may be worked on.
         created: When the device was read.
         config: The deployment config as JSON-ready data with secrets as references, or None.
         findings: All preflight findings.
@@ -99,6 +100,7 @@ class Plan(_Frozen):
     operation: str
     device: str
     created: dt.datetime
+    computer: str | None = None
     config: dict[str, Any] | None = None
     findings: tuple[Finding, ...] = ()
     steps: tuple[Step, ...] = ()

@@ -43,6 +43,7 @@ def plan(device: Device, *, open_session: OpenSession = open_session, ask: Ask |
         operation=OPERATION,
         device=device.name,
         created=dt.datetime.now(dt.UTC),
+        computer=facts.computer_name,
         findings=tuple(host_findings(facts, restart_planned=restarts(prepared))),
         steps=prepared,
     )

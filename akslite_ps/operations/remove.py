@@ -9,26 +9,24 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from akslite_ps.aksedge.exposure import PortProxy, host_ports
-from akslite_ps.errors import CmdletFailed, ConfirmationRequired, NotPermitted
+from akslite_ps.errors import ConfirmationRequired
 from akslite_ps.operations import arc, expose
-from akslite_ps.operations.comparison import is_complete
 from akslite_ps.operations.controller import Ask, OpenSession, open_session
-from akslite_ps.operations.plan import Finding, Plan, Step
+from akslite_ps.operations.plan import Plan, Step
 from akslite_ps.operations.reading import reading
 from akslite_ps.operations.reboot import wait_for_restart
+from akslite_ps.operations.remove_findings import Found, findings, notes, our_ports, read_device
 from akslite_ps.operations.steps import Check, Done, StepCode, Verdict
 from akslite_ps.operations.work import Work
 from akslite_ps.outcome import Outcome
 
 if TYPE_CHECKING:
     from akslite_ps.aksedge.config import DeploymentConfig
-    from akslite_ps.aksedge.host_facts import HostFacts
     from akslite_ps.aksedge.ops import Leftovers
-    from akslite_ps.remoting import Device, Session
+    from akslite_ps.remoting import Device
 
 OPERATION = "remove"
 DRAIN = "remove.drain"
@@ -37,7 +35,6 @@ PRODUCT = "remove.product"
 PROOF = "remove.proof"
 DRAIN_WITHIN_S = 300
 
-_CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 _NOT_INSTALLED = 1605
 _WORDS = {
     "node_disks": "virtual disks of nodes",
@@ -72,7 +69,7 @@ def plan(
     """
     data = config.as_data() if config is not None else None
     with reading(device, open_session=open_session, ask=ask) as session:
-        found = replace(_read(session), ports=_our_ports(session))
+        found = replace(read_device(session), ports=our_ports(session))
     disconnects = config is not None and found.state is not None and found.state.registered is not False
     steps: list[Step] = []
     if disconnects and config is not None:
@@ -81,10 +78,11 @@ def plan(
         operation=OPERATION,
         device=device.name,
         created=dt.datetime.now(dt.UTC),
+        computer=found.facts.computer_name,
         config=data,
-        findings=tuple(_findings(found, config)),
+        findings=tuple(findings(found, config)),
         steps=(*steps, *_steps(found, product=product)),
-        notes=tuple(_notes(found, product=product, disconnects=disconnects)),
+        notes=tuple(notes(found, product=product, disconnects=disconnects)),
     )
 
 
@@ -112,61 +110,6 @@ def require_confirmation(plan: Plan, typed: str | None) -> None:
         attempted="remove the deployment",
         next_action=f"to confirm: --confirm {plan.device}, or type the name when asked",
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What was read for the plan.
-
-    Args:
-        facts: The host's.
-        complete: The product, too, says that there is a deployment.
-        state: How the cluster stands to Azure Arc, None without a complete deployment.
-        cluster_name: As the product tells it, None where it does not.
-        has_windows_node: One of the cluster's nodes is this machine's Windows node.
-        others: Nodes of other machines in the cluster; None where the cluster does not answer.
-        orphans: Removing this machine takes the last control plane from the others.
-        ports: Port proxies of ours that lead into the cluster.
-    """
-
-    facts: HostFacts
-    complete: bool = False
-    state: arc.ArcState | None = None
-    cluster_name: str | None = None
-    has_windows_node: bool = False
-    others: tuple[str, ...] | None = ()
-    orphans: bool = False
-    ports: tuple[PortProxy, ...] = ()
-
-
-def _read(session: Session) -> _Found:
-    from akslite_ps.aksedge.calls import AksEdge
-    from akslite_ps.aksedge.ops import host_facts, workload
-
-    facts = host_facts(session)
-    if not facts.deployment_exists or not is_complete(session):
-        return _Found(facts)
-    name = AksEdge(session).get_deployment_info().get("ClusterName")
-    told = str(name) if name else None
-    state = arc.read_arc(session)
-    try:
-        items = workload(session, "Nodes").get("items") or []
-    except (CmdletFailed, NotPermitted):
-        return _Found(facts, True, state, told, others=None)
-    host = (facts.computer_name or "").casefold()
-    nodes = {item["metadata"]["name"].casefold(): item["metadata"].get("labels") or {} for item in items}
-    windows = nodes.pop(f"{host}-wedge", None)
-    nodes.pop(f"{host}-ledge", None)
-    orphans = bool(nodes) and not any(_CONTROL_PLANE in labels for labels in nodes.values())
-    return _Found(facts, True, state, told, windows is not None, tuple(sorted(nodes)), orphans)
-
-
-def _our_ports(session: Session) -> tuple[PortProxy, ...]:
-    """Port proxies of ours; none where they cannot be read, as the proof at the end tells."""
-    try:
-        return tuple(proxy for proxy in host_ports(session).proxies or () if proxy.ours)
-    except (CmdletFailed, NotPermitted):
-        return ()
 
 
 def drain_step(node_type: str) -> Step:
@@ -197,7 +140,7 @@ def deployment_step(*, exists: bool = True) -> Step:
     )
 
 
-def _steps(found: _Found, *, product: bool) -> Iterator[Step]:
+def _steps(found: Found, *, product: bool) -> Iterator[Step]:
     if found.others and not found.orphans:
         yield drain_step("LinuxAndWindows" if found.has_windows_node else "Linux")
     yield from expose.removal_steps(found.ports)
@@ -222,71 +165,6 @@ def _steps(found: _Found, *, product: bool) -> Iterator[Step]:
         max_run_s=300,
         parameters={"vhdx_dir": found.facts.vhdx_dir, "product": product},
     )
-
-
-def _findings(found: _Found, config: DeploymentConfig | None) -> Iterator[Finding]:
-    exists = bool(found.facts.deployment_exists)
-    partial = exists and not found.complete
-    yield Finding(
-        check="deployment",
-        title="Deployment",
-        severity="info",
-        read=("nodes are left of a deployment that broke off" if partial else "there is one") if exists else "there is none",
-        needed="",
-    )
-    if found.others is None:
-        yield Finding(
-            check="machines",
-            title="Other machines of the cluster",
-            severity="warning",
-            read="the cluster does not answer",
-            needed="none, or such as have a control plane of their own",
-            action="make sure that no other machine lives on this one's control plane",
-        )
-    elif found.others:
-        yield Finding(
-            check="machines",
-            title="Other machines of the cluster",
-            severity="error" if found.orphans else "info",
-            read=f"nodes {', '.join(found.others)}",
-            needed="none, or such as have a control plane of their own",
-            action="remove the other machines first: this one has the only control plane" if found.orphans else "",
-        )
-    yield from _arc_findings(found, config)
-
-
-def _arc_findings(found: _Found, config: DeploymentConfig | None) -> Iterator[Finding]:
-    state = found.state
-    registered = state.registered if state is not None else False
-    if registered is not False and config is not None:
-        yield arc.section_finding(config)
-    if state is not None:
-        left = registered is not False and config is None
-        yield Finding(
-            check="arc",
-            title="Azure Arc",
-            severity="warning" if left else "info",
-            read=state.sentence,
-            needed="not connected, or credentials to disconnect",
-            action="give the config with the Arc section: --config FILE" if left else "",
-        )
-
-
-def _notes(found: _Found, *, product: bool, disconnects: bool) -> Iterator[str]:
-    state = found.state
-    if state is not None and state.registered is not False and not disconnects:
-        name = found.cluster_name or "of this device"
-        may = "would be" if state.registered else "may be"
-        yield (
-            f"Without credentials the connected cluster {name} {may} left in Azure, shown as offline, and its name is taken: "
-            f"give --config FILE, or delete it afterwards: az connectedk8s delete --name {found.cluster_name or 'NAME'} "
-            "--resource-group GROUP"
-        )
-    if found.facts.deployment_exists:
-        yield "All data in the nodes is lost, volumes of local-path storage included."
-        yield "Restart the device before anything is deployed on it again."
-    elif product and found.facts.product_name is not None:
-        yield "Restart the device before the product is installed again."
 
 
 # -- steps --------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from akslite_ps.operations import deploy, scale_join
 from akslite_ps.operations.controller import Ask, Controller
 from akslite_ps.operations.engine import CODE, Walk
 from akslite_ps.operations.events import Listener
-from akslite_ps.operations.history import History, read_history
+from akslite_ps.operations.history import History, read_history, read_in_flight, read_plan
 from akslite_ps.operations.invocation import stop_in_flight
 from akslite_ps.operations.plan import Plan, Run, StepResult, plan_hash
 from akslite_ps.operations.steps import StepCode
@@ -137,15 +137,17 @@ def find_resumable(
             equal one. None: whatever its config.
 
     Returns:
-        The run, or None where the device's newest run ended, is another operation, or is for another config.
+        The run, or None where the device's newest run ended, is another operation, is for another config, or has a plan
+        that this version cannot go on with.
     """
     summary = journal.unfinished(device)
     if summary is None or summary.operation != operation:
         return None
-    first = journal.rows(summary.run_id, kinds=[RowKind.RUN_STARTED])[0]
-    if config is not None and first.data["plan"].get("config") != config:
+    try:
+        begun = read_plan(summary, journal.rows(summary.run_id, kinds=[RowKind.RUN_STARTED]))
+    except PlanOutdated:
         return None
-    return summary
+    return None if config is not None and begun.config != config else summary
 
 
 def abandon(
@@ -186,7 +188,7 @@ def abandon(
             next_action="nothing is left to give up",
         )
     with journal.lock(device.name, what="give up a run", run_id=summary.run_id, force_token=force_token):
-        in_flight = read_history(summary, journal.rows(summary.run_id)).in_flight
+        in_flight = read_in_flight(journal.rows(summary.run_id))
         stopped = in_flight is not None and stop_in_flight(Sessions(controller, device, ask), in_flight)
         detail = f"given up by {owner_name()}" + (f"; {in_flight.command} was stopped" if in_flight and stopped else "")
         journal.append(summary.run_id, RowKind.RUN_ENDED, data={"outcome": Outcome.CANCELLED, "finished": False, "detail": detail})
@@ -252,10 +254,10 @@ def _can_be_journaled(plan: Plan) -> bool:
 
 
 def _supersede(journal: Journal, unfinished: RunSummary) -> None:
-    history = read_history(unfinished, journal.rows(unfinished.run_id))
-    if history.in_flight is not None:
+    in_flight = read_in_flight(journal.rows(unfinished.run_id))
+    if in_flight is not None:
         raise PlanOutdated(
-            f"{history.in_flight.command} of run {unfinished.run_id} may still run on the device",
+            f"{in_flight.command} of run {unfinished.run_id} may still run on the device",
             device=unfinished.device,
             attempted="start another run",
             next_action=f"go on with it first (akslite resume {unfinished.run_id}), or give it up (akslite runs abandon, same run)",
@@ -275,14 +277,6 @@ def _go_on(
     stop: threading.Event | None,
 ) -> Run:
     journal = controller.journal
-    history = read_history(summary, journal.rows(summary.run_id))
-    if summary.state == "ended" and _finished(history):
-        raise UsageError(
-            f"run {summary.run_id} has ended: {summary.outcome}",
-            device=device.name,
-            attempted="resume",
-            next_action="nothing is left to do; make a new plan to do it again",
-        )
     intact = journal.verify(summary.run_id)
     if not intact.ok:
         raise PlanOutdated(
@@ -290,6 +284,14 @@ def _go_on(
             device=device.name,
             attempted="resume the run",
             next_action=f"make a new plan for {summary.operation}; steps that are done will be found so",
+        )
+    history = read_history(summary, journal.rows(summary.run_id))
+    if summary.state == "ended" and _finished(history):
+        raise UsageError(
+            f"run {summary.run_id} has ended: {summary.outcome}",
+            device=device.name,
+            attempted="resume",
+            next_action="nothing is left to do; make a new plan to do it again",
         )
     lock.assign(summary.run_id)
     crashed = lock.left_by.as_data() if lock.left_by else None

@@ -119,6 +119,7 @@ def plan_join(
         operation=OPERATION,
         device=joining.name,
         created=dt.datetime.now(dt.UTC),
+        computer=facts.computer_name,
         findings=tuple(_findings(member, facts, there, wanted, source, control_plane=control_plane, joined=joined)),
         steps=(
             *prepared,

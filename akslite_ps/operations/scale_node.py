@@ -89,6 +89,7 @@ def plan_add(
         operation=ADD_OPERATION,
         device=device.name,
         created=dt.datetime.now(dt.UTC),
+        computer=member.facts.computer_name,
         findings=tuple(_add_findings(member, kind, wanted.get(kind), values or {}, exists=exists)),
         steps=(
             Step(
@@ -172,6 +173,7 @@ def plan_remove(device: Device, kind: NodeType, *, open_session: OpenSession = o
         operation=REMOVE_OPERATION,
         device=device.name,
         created=dt.datetime.now(dt.UTC),
+        computer=member.facts.computer_name,
         findings=tuple(_remove_findings(member, kind, name, exists=exists, alone=alone)),
         steps=(
             Step(

@@ -64,6 +64,7 @@ def plan(
         operation=OPERATION,
         device=device.name,
         created=dt.datetime.now(dt.UTC),
+        computer=found.facts.computer_name,
         findings=tuple(findings(found, coming, part, accepts=accepts is not None)),
         steps=_steps(found, coming, part, accepts, first_control_plane),
         notes=tuple(notes(found, coming, part)),

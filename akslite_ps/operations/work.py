@@ -10,24 +10,34 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from akslite_ps.errors import AksLiteError, AuthenticationFailed, NotPermitted, RemotingError, StepFailed
-from akslite_ps.operations.controller import Ask, Controller
+from akslite_ps.aksedge.session_port import DeviceSession
+from akslite_ps.errors import AksLiteError, AuthenticationFailed, NotPermitted, RemotingError, StepFailed, Unreachable
 from akslite_ps.operations.events import Event, Listener, StepProgress
 from akslite_ps.operations.plan import Plan, Step
 from akslite_ps.operations.stages import OverallTracker
+from akslite_ps.operations.surroundings import Ask, Surroundings
 from akslite_ps.secrets import redact
 
 if TYPE_CHECKING:
     from akslite_ps.aksedge.config import DeploymentConfig
     from akslite_ps.aksedge.host_facts import HostFacts
-    from akslite_ps.operations.invocation import Sender
     from akslite_ps.remoting import Device, InvocationReference, Session
 
 _log = logging.getLogger(__name__)
 # A host that is starting may refuse good credentials for a moment; a wrong password must not lock the account.
 _REFUSALS_BORNE = 4
+
+
+class StepSender(DeviceSession, Protocol):
+    """Sends a step's one command, or takes up what was sent; as :class:`akslite_ps.operations.invocation.Sender`."""
+
+    @property
+    def takes_up(self) -> bool: ...
+
+    @property
+    def boot_time(self) -> dt.datetime | None: ...
 
 
 class Stopped(Exception):
@@ -41,10 +51,12 @@ class Sessions:
         controller: Gives the functions that open and attach.
         device: The device.
         ask: Answers prompts for secrets.
+        computer: Windows' name of the machine that is meant, None for whichever answers.
     """
 
-    def __init__(self, controller: Controller, device: Device, ask: Ask | None = None) -> None:
+    def __init__(self, controller: Surroundings, device: Device, ask: Ask | None = None, *, computer: str | None = None) -> None:
         self.device = device
+        self._computer = computer
         self._controller = controller
         self._ask = ask
         self._session: Session | None = None
@@ -54,7 +66,8 @@ class Sessions:
         """The open session, or a new one.
 
         Raises:
-            RemotingError: It cannot be opened.
+            Unreachable: It cannot be opened, or another computer answers.
+            RemotingError: It cannot be opened for another reason.
         """
         if self._session is None:
             from akslite_ps.aksedge.ops import ensure_ops
@@ -62,11 +75,25 @@ class Sessions:
             session = self._controller.open_session(self.device, ask=self._ask)
             try:
                 ensure_ops(session)
+                self._recognise(session)
             except BaseException:
                 _close(session)
                 raise
             self._session = session
         return self._session
+
+    def _recognise(self, session: Session) -> None:
+        from akslite_ps.aksedge.ops import host_facts
+
+        found = host_facts(session).computer_name if self._computer else None
+        if found and self._computer and found.casefold() != self._computer.casefold():
+            raise Unreachable(
+                f"another computer answers at {self.device.endpoint.host}: {found}, the plan was made for {self._computer}",
+                device=self.device.name,
+                attempted="open a session",
+                next_action=f"correct the device's address (akslite device show {self.device.name}); where the computer was "
+                "renamed or replaced, give the run up (akslite runs abandon) and make a new plan",
+            )
 
     def boot_time(self) -> dt.datetime:
         """When Windows started; read once per session."""
@@ -164,14 +191,14 @@ class Work:
     def __init__(
         self,
         *,
-        controller: Controller,
+        controller: Surroundings,
         sessions: Sessions,
         plan: Plan,
         step: Step,
         teller: Teller,
         stop: threading.Event,
         ask: Ask | None,
-        sender: Callable[[Work], Sender],
+        sender: Callable[[Work], StepSender],
     ) -> None:
         self.controller = controller
         self.sessions = sessions

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from akslite_ps.errors import RunLocked
-from akslite_ps.journal import DeviceLocks, Journal
+from akslite_ps.journal import DeviceLocks, Journal, JournalError
 
 HOLD = (
     "import sys; from pathlib import Path; from akslite_ps.journal import DeviceLocks\n"
@@ -145,3 +149,35 @@ def test_the_run_of_a_lock_is_told_once_known(journal: Journal) -> None:
         holder = journal.holder("press-01")
         assert holder is not None
         assert holder.run_id == "R7"
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EIO])
+def test_a_file_system_without_locks_is_told_with_a_way_out(
+    number: int, locks: DeviceLocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: FileLock, *arguments: object, **options: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    with pytest.raises(JournalError, match="cannot be used") as caught, locks.hold("press-01", what="deploy"):
+        pass
+    assert "AKSLITE_HOME" in (caught.value.next_action or "")
+
+
+def test_a_folder_that_cannot_be_written_locks_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "locks"
+    folder.write_text("", encoding="utf-8")
+    with pytest.raises(JournalError, match="cannot be used"), DeviceLocks(folder).hold("press-01", what="deploy"):
+        pass
+
+
+def test_a_device_is_free_where_the_lock_could_not_be_described(locks: DeviceLocks, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**how: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(tempfile, "mkstemp", full)
+        with pytest.raises(JournalError, match="cannot be used"), locks.hold("press-01", what="deploy"):
+            pass
+    with locks.hold("press-01", what="deploy"):
+        pass

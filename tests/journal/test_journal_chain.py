@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from akslite_ps.journal import Journal
+from akslite_ps.journal import Journal, JournalError
 
 
 @pytest.fixture
@@ -76,3 +76,20 @@ def test_tampering_is_detected(name: str, journal: Journal, journal_path: Path, 
 
 def test_an_unknown_run_is_not_intact(journal: Journal) -> None:
     assert not journal.verify("20260101-000000-00000000").ok
+
+
+DAMAGES = {
+    "no JSON": "UPDATE rows SET data = '{broken' WHERE seq IN (1, 2, 4)",
+    "no object": "UPDATE rows SET data = '[1]' WHERE seq IN (1, 2, 4)",
+    "an unknown kind": "UPDATE rows SET kind = 'telepathy' WHERE seq = 2",
+    "no time": "UPDATE rows SET time = 'yesterday' WHERE seq IN (2, 4)",
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_damaged_rows_are_said_to_be_damaged(name: str, journal: Journal, journal_path: Path, two_runs: list[str]) -> None:
+    tamper(journal_path, DAMAGES[name], {})
+    with pytest.raises(JournalError, match="is damaged") as caught:
+        journal.rows(two_runs[0])
+    assert "akslite runs verify" in (caught.value.next_action or "")
+    assert not journal.verify(two_runs[0]).ok

@@ -16,7 +16,7 @@ import pytest
 
 from akslite_ps.aksedge.config.secret_values import HeldSecret
 from akslite_ps.errors import UsageError
-from akslite_ps.journal import Journal, JournalError, RowKind
+from akslite_ps.journal import Journal, JournalError, RowKind, read_export, write_export, writer
 from akslite_ps.journal.rows import json_ready
 from akslite_ps.journal.store import MIGRATIONS, connect
 from akslite_ps.outcome import Outcome
@@ -168,6 +168,32 @@ def test_values_json_lacks_become_plain(journal: Journal) -> None:
     assert stored["bytes"] == {"base64": "AAE="}
     assert stored["infinite"] == "inf"
     assert stored["set"] == [1]
+
+
+HALVES = {"value": "a half \ud83d", "\udc00": ["\udfff\ud800"]}
+"""A .NET string may hold half of a character; UTF-8 does not."""
+
+
+def test_half_a_character_is_kept(journal: Journal, tmp_path: Path) -> None:
+    run_id = begin(journal)
+    journal.append_records(run_id, "s", 1, [HALVES])
+    journal.append(run_id, "result", data={**HALVES, "large": "\ud83d" * 40_000})
+    assert journal.rows(run_id)[1].data == HALVES
+    assert journal.verify().ok
+    write_export(tmp_path / "run.json", journal.find_run(run_id), journal.rows(run_id), now=dt.datetime.now(dt.UTC))
+    exported = read_export(tmp_path / "run.json")
+    assert exported.report.ok
+    assert exported.rows == tuple(journal.rows(run_id))
+
+
+def test_whatever_keeps_a_row_from_being_written_is_told(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = begin(journal)
+    with monkeypatch.context() as broken:
+        broken.setattr(writer, "row_hash", lambda **row: 1 // 0)
+        with pytest.raises(JournalError, match="could not be written"):
+            journal.append(run_id, "intent")
+    journal.append(run_id, "intent")
+    assert journal.verify().ok
 
 
 def test_many_threads_append_to_many_runs_without_gaps(journal: Journal) -> None:

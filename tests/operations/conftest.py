@@ -24,7 +24,7 @@ from akslite_ps.operations import Controller, Limits, Plan, Run, apply
 from akslite_ps.remoting import Session
 from akslite_ps.remoting.detached import InvocationReference, ReadingPlace
 from akslite_ps.remoting.endpoint import Device, Endpoint
-from akslite_ps.remoting.records import ErrorRecord, InformationRecord, OutputRecord, Record
+from akslite_ps.remoting.records import ErrorRecord, InformationRecord, OutputRecord, PsObject, Record
 from akslite_ps.remoting.result import InvocationState, Result
 from akslite_ps.sandbox import LocalSandbox
 from akslite_ps.sandbox.device.state import DeviceState, InstalledProduct
@@ -65,6 +65,7 @@ class FakeHost:
         self.sent: list[str] = []
         self.opened = 0
         self.so = False
+        self.computer = "PRESS-01"
 
     def reboot(self) -> None:
         self.boot_time += dt.timedelta(hours=1)
@@ -146,7 +147,8 @@ class FakeSession:
             raise SessionLost("the session no longer exists on the device", device=self.device.name)
         if command == "Get-Command":
             return Result(InvocationState.COMPLETED, output=list(parameters["Name"]))
-        values = {"Get-AksLiteBootTime": self.host.boot_time, "Get-So": self.host.so}
+        values: dict[str, Any] = {"Get-AksLiteFacts": PsObject({"ComputerName": self.host.computer})}
+        values |= {"Get-AksLiteBootTime": self.host.boot_time, "Get-So": self.host.so}
         return Result(InvocationState.COMPLETED, output=[values[command]])
 
     def start(self, command: str, /, *, timeout_s: float | None = None, remember: object, **parameters: Any) -> FakeInvocation:
@@ -251,12 +253,12 @@ class SimulatedHost:
 
     def __init__(self, sandbox: LocalSandbox, number: int = 0) -> None:
         self.sandbox = sandbox
-        self._number = number
-        self.name = sandbox.devices[number].name
+        self._told = sandbox.devices[number]
+        self.name = self._told.name
 
     @property
     def device(self) -> Device:
-        told = self.sandbox.devices[self._number]
+        told = self._told
         endpoint = Endpoint(
             host=told.address, port=told.http_port, username=told.username, password=SecretRef("file", str(told.password_file))
         )

@@ -6,6 +6,7 @@ starts the others (``serve``): that saves the second that loading takes.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -29,7 +30,9 @@ LOADED = (AksEdge, DeploymentConfig, Session)
 
 
 class Moments:
-    """The journal's boundaries: every commit that the controller waits for, named, and the moment before each.
+    """The journal's boundaries: the moment before every commit and the moment after it, named.
+
+    A commit of records is named by the first and the last of them, since how many share one differs from run to run.
 
     Args:
         journal: The journal; its appending methods are replaced.
@@ -55,15 +58,18 @@ class Moments:
         self._moment("after", step_id or "run", str(kind))
 
     def append_records(self, run_id: str, step_id: str, attempt: int, records: Sequence[Mapping[str, Any]]) -> None:
+        for number in range(len(records)):
+            self._moment("before", step_id, "record", told=number == 0)
         self._append_records(run_id, step_id, attempt, records)
-        for _ in records:
-            self._moment("after", step_id, "record")
+        for number in range(1, len(records) + 1):
+            self._moment("after", step_id, "record", told=number == len(records))
 
-    def _moment(self, when: str, step_id: str, kind: str) -> None:
+    def _moment(self, when: str, step_id: str, kind: str, *, told: bool = True) -> None:
         name = f"{when} {step_id} {kind}"
         self._counts[name] = self._counts.get(name, 0) + 1
         name = f"{name} {self._counts[name]}"
-        self.passed.append(name)
+        if told:
+            self.passed.append(name)
         if name == self._die_at:
             die()
 
@@ -137,6 +143,7 @@ def done(told: Mapping[str, Any]) -> None:
 
 def serve() -> None:
     """Start a process for every line on standard input, one after the other; tell how each ended."""
+    gc.freeze()  # what was loaded stays shared between the processes
     for line in sys.stdin:
         told = json.loads(line)
         pid = os.fork()

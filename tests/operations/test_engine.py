@@ -31,6 +31,7 @@ from akslite_ps.operations import (
     find_resumable,
     resume,
 )
+from akslite_ps.operations.plan import plan_hash
 from akslite_ps.operations.steps import Check, Done, StepCode, Verdict
 from akslite_ps.operations.work import Work
 from akslite_ps.outcome import Outcome
@@ -579,6 +580,38 @@ def test_a_session_lost_between_steps_is_opened_again(go: Go, host: Any) -> None
     assert host.sent == ["Set-So", "Test-So"]
 
 
+# -- another computer ------------------------------------------------------------------------------------------------
+
+
+def test_another_computer_under_the_devices_address_is_left_alone(go: Go, again: Go, host: Any) -> None:
+    host.computer = "LATHE-07"
+    run = go(plan_of("make", computer="press-01"))
+    assert run.outcome is Outcome.UNREACHABLE
+    assert "another computer answers at 127.0.0.1: LATHE-07" in run.results[0].detail
+    assert "akslite device show press-01" in str(run.results[0].error)
+    assert host.sent == []
+    assert host.shells == {}
+    host.computer = "PRESS-01"
+    assert again().finished
+
+
+def test_what_is_in_flight_on_the_device_is_not_settled_by_reading_another_computer(go: Go, again: Go, host: Any) -> None:
+    own: dict[str, Any] = {}
+
+    def change_places(shell: Any) -> None:
+        own.update(host.shells)
+        host.shells.clear()
+        host.computer = "LATHE-07"
+        host.lose_connection(shell)
+
+    host.scripts["Set-So"] = [host.say("one"), change_places, host.become_so, host.put_out("OK")]
+    run = go(plan_of("make", computer="PRESS-01"))
+    assert run.outcome is Outcome.UNREACHABLE
+    host.computer, host.shells = "PRESS-01", own
+    assert again().finished
+    assert host.sent == ["Set-So"]
+
+
 # -- several plans -----------------------------------------------------------------------------------------------------
 
 
@@ -627,6 +660,29 @@ def test_a_plan_changed_in_the_journal_is_not_resumed(again: Go, journal: Journa
     journal.begin_run(operation="test", device="press-01", plan=plan.model_dump(mode="json"), plan_hash="1" * 64)
     with pytest.raises(PlanOutdated, match="approved was 1111"):
         again()
+
+
+@pytest.fixture
+def unreadable(journal: Journal) -> str:
+    """An interrupted run whose plan another version wrote, with a field that this one does not know."""
+    data = {**plan_of("make").model_dump(mode="json"), "later": True}
+    return journal.begin_run(operation="test", device="press-01", plan=data, plan_hash=plan_hash(data))
+
+
+def test_a_run_whose_plan_cannot_be_read_gives_way_to_a_new_plan(go: Go, again: Go, journal: Journal, unreadable: str) -> None:
+    with pytest.raises(PlanOutdated, match="cannot be read by this version") as caught:
+        again()
+    assert "make a new plan" in (caught.value.next_action or "")
+    assert find_resumable(journal, "press-01", "test") is None
+    assert go(plan_of("make")).finished
+    assert journal.find_run(unreadable).outcome == "cancelled"
+
+
+def test_a_run_whose_plan_cannot_be_read_can_be_given_up(
+    device: Device, journal: Journal, controller: Controller, unreadable: str
+) -> None:
+    assert not abandon(device, unreadable, journal=journal, controller=controller)
+    assert journal.find_run(unreadable).outcome == "cancelled"
 
 
 def test_there_must_be_something_to_resume(go: Go, again: Go, journal: Journal) -> None:

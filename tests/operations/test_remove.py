@@ -5,15 +5,19 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from akslite_ps.aksedge.calls import AksEdge
 from akslite_ps.aksedge.config import DeploymentConfig
 from akslite_ps.errors import ConfirmationRequired
 from akslite_ps.journal import Journal, RowKind
 from akslite_ps.operations import Controller, Event, Plan, RecordArrived, Run, Step, apply, arc, remove, resume, status
 from akslite_ps.outcome import Outcome
+from akslite_ps.remoting import Session
+from akslite_ps.sandbox import LocalSandbox
 from akslite_ps.sandbox.kubernetes import resources
 
 Walk = Callable[[Plan], Run]
@@ -35,6 +39,25 @@ def test_a_deployment_is_removed_and_the_device_proved_clean(deployed: Any, walk
     assert (proof.evidence["node_disks"], proof.evidence["switches"]) == ([], [])
     assert deployed.state.deployment is None
     assert not remove.plan(deployed.device).has_changes
+
+
+def test_nothing_is_removed_from_another_computer_that_has_the_devices_address_by_now(
+    tmp_path: Path, host_in: Callable[[LocalSandbox, int], Any], config: DeploymentConfig, journal: Journal, operator: Controller
+) -> None:
+    with LocalSandbox(tmp_path / "sandbox", devices=2, speed=3000.0) as sandbox:
+        meant, other = host_in(sandbox, 0), host_in(sandbox, 1)
+        for host in (meant, other):
+            host.install()
+            with Session.open(host.device) as session:
+                AksEdge(session).new_deployment(config.to_json(eula_accepted=True))
+        plan = remove.plan(meant.device)
+        moved = meant.device.model_copy(update={"endpoint": other.device.endpoint})
+        run = apply(plan, moved, approved_hash=plan.hash, journal=journal, controller=operator)
+        assert (run.outcome, run.finished) == (Outcome.UNREACHABLE, False)
+        assert f"another computer answers at {other.device.endpoint.host}" in run.results[0].detail
+        assert other.state.deployment is not None
+        assert remove.plan(moved).hash != plan.hash
+        assert resume(meant.device, journal=journal, controller=operator).finished
 
 
 def test_the_product_goes_too_where_it_is_wanted(deployed: Any, walk: Walk) -> None:
