@@ -24,6 +24,12 @@ class Cause:
         return {**data, "field": self.field} if self.field else data
 
 
+def invalid_value(value: object, message: str, path: str) -> Cause:
+    """The cause for a value that breaks a rule."""
+    shown = f'"{value}"' if isinstance(value, str) else str(value)
+    return Cause("FieldValueInvalid", f"Invalid value: {shown}: {message}", path)
+
+
 class ApiError(Exception):
     """A request that the API answers with a failure Status.
 
