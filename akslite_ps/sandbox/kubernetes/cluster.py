@@ -38,6 +38,7 @@ from akslite_ps.sandbox.kubernetes.static_pods import StaticPodController
 from akslite_ps.sandbox.kubernetes.storage import ClaimController
 from akslite_ps.sandbox.kubernetes.store import Store
 from akslite_ps.sandbox.kubernetes.system_workloads import SYSTEM, add_system_workloads, system_images
+from akslite_ps.sandbox.kubernetes.taints import TaintController
 from akslite_ps.sandbox.kubernetes.tokens import issue_token
 
 SNAPSHOT_VERSION = 1
@@ -370,6 +371,7 @@ def _controllers() -> tuple[Controller, ...]:
         ClaimController(),
         PodController(),
         ServiceController(),
+        TaintController(),
         DisruptionController(),
         AccountTokenController(),
         GarbageCollector(),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from akslite_ps.sandbox.kubernetes import resources
+from akslite_ps.sandbox.kubernetes.autoscaler_versions import as_version_1, as_version_2
 from akslite_ps.sandbox.kubernetes.definitions import Definitions, Schema, definitions_for
 from akslite_ps.sandbox.kubernetes.objects import Object, condition
 from akslite_ps.sandbox.kubernetes.resources import RESOURCE_TYPES, ResourceType
@@ -90,9 +91,21 @@ class ServedTypes:
             self._custom = self._definitions = None
 
 
+def has_other_forms(kind: ResourceType) -> bool:
+    """Whether objects can be stored in another version than this one."""
+    return kind.custom is not None or kind is resources.AUTOSCALERS_V1
+
+
 def served_form(kind: ResourceType, obj: Object) -> Object:
-    """A stored object as this version of its kind shows it. The versions of a custom kind differ in nothing else here."""
+    """A stored object as this version of its kind shows it. The versions of a custom kind differ in their name alone."""
+    if kind is resources.AUTOSCALERS_V1:
+        return as_version_1(obj) if obj["apiVersion"] != kind.api_version else obj
     return {**obj, "apiVersion": kind.api_version} if kind.custom is not None else obj
+
+
+def stored_form(kind: ResourceType, obj: Object, before: Object | None) -> Object:
+    """An object of this version of its kind as it is stored in place of ``before``."""
+    return as_version_2(obj, before) if kind is resources.AUTOSCALERS_V1 else obj
 
 
 def shape_of(schema: Schema) -> Schema:

@@ -185,7 +185,7 @@ def _cron_job(obj: Object) -> None:
 def _autoscaler(obj: Object) -> None:
     spec = obj.setdefault("spec", {})
     spec.setdefault("minReplicas", 1)
-    if not spec.get("metrics"):
+    if not spec.get("metrics") and obj["apiVersion"] == "autoscaling/v2":
         target = {"type": "Utilization", "averageUtilization": 80}
         spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
 

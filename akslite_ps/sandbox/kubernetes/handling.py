@@ -77,6 +77,9 @@ class RequestHandler:
         try:
             return self._answer(raw)
         except ApiError as error:
+            if error.code == 404 and error.details == {}:
+                # Not an object of the API: the real server's plain answer, from which clients make a status of their own.
+                return Answer.text("404 page not found\n", 404)
             headers = {"Retry-After": "10"} if error.code == 429 else {}
             return Answer.of(error.as_status(), error.code, headers)
         except Exception:
@@ -150,6 +153,8 @@ class RequestHandler:
                 return Answer.of(discovery.version_info(self._state.facts.version))
             case [("healthz" | "livez" | "readyz") as check]:
                 return _health(check, verbose="verbose" in raw.query)
+            case ["healthz" | "livez" | "readyz", *one] if "/".join(one) in _HEALTH_CHECKS:
+                return Answer.text("ok")
             case ["api"]:
                 return Answer.of(discovery.core_versions(self._server_address))
             case ["apis"]:

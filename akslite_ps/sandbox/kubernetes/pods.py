@@ -96,7 +96,7 @@ def _mount_token(pod: Object) -> None:
         return
     free = [
         container
-        for container in (*(spec.get("initContainers") or ()), *spec["containers"])
+        for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))
         if not any(mount.get("mountPath") == _TOKEN_PATH for mount in container.get("volumeMounts") or ())
     ]
     if not free:

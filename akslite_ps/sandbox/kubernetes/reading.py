@@ -6,7 +6,7 @@ import base64
 import json
 
 from akslite_ps.sandbox.kubernetes.answers import Answer, WatchOrder
-from akslite_ps.sandbox.kubernetes.custom_types import served_form
+from akslite_ps.sandbox.kubernetes.custom_types import has_other_forms, served_form
 from akslite_ps.sandbox.kubernetes.objects import Object, ObjectKey
 from akslite_ps.sandbox.kubernetes.requests import Encoding, ResourceRequest
 from akslite_ps.sandbox.kubernetes.resources import ResourceType
@@ -26,7 +26,7 @@ def get_object(state: ClusterState, request: ResourceRequest, encoding: Encoding
     encoded = state.store.encoded(ObjectKey(request.kind.resource, request.namespace, request.name))
     if encoded is None:
         raise not_found(request.kind.plural, request.kind.group, request.name)
-    if encoding == "json" and request.kind.custom is None:
+    if encoding == "json" and not has_other_forms(request.kind):
         return Answer(encoded)
     return render(state, request, json.loads(encoded), encoding)
 
@@ -76,7 +76,7 @@ def list_objects(state: ClusterState, request: ResourceRequest, encoding: Encodi
         metadata["continue"] = _write_token(revision, last)
         if matches is None:
             metadata["remainingItemCount"] = rest
-    if request.kind.custom is not None:
+    if has_other_forms(request.kind):
         page = [encode(served_form(request.kind, json.loads(item))) for item in page]
     if encoding == "table":
         return Answer.of(make_table(request.kind, [json.loads(item) for item in page], state.now, metadata, _include(request)))

@@ -125,6 +125,16 @@ AUTOSCALERS = _type(
     categories=_ALL,
     sub=("status",),
 )
+AUTOSCALERS_V1 = _type(
+    "autoscaling",
+    "v1",
+    "horizontalpodautoscalers",
+    "HorizontalPodAutoscaler",
+    "hpa",
+    "io.k8s.api.autoscaling.v1",
+    categories=_ALL,
+    sub=("status",),
+)
 INGRESSES = _type("networking.k8s.io", "v1", "ingresses", "Ingress", "ing", _NETWORKING, sub=("status",))
 INGRESS_CLASSES = _type("networking.k8s.io", "v1", "ingressclasses", "IngressClass", "", _NETWORKING, False)
 NETWORK_POLICIES = _type("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", "netpol", _NETWORKING)
@@ -211,6 +221,7 @@ RESOURCE_TYPES: tuple[ResourceType, ...] = (
     REPLICA_SETS,
     STATEFUL_SETS,
     AUTOSCALERS,
+    AUTOSCALERS_V1,
     CRON_JOBS,
     JOBS,
     LEASES,

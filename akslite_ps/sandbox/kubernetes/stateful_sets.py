@@ -60,6 +60,11 @@ class StatefulSetController:
         start = (spec.get("ordinals") or {}).get("start", 0)
         wanted = range(start, start + min(spec["replicas"], MOST_PODS_PER_SET.value))
         one_by_one = spec.get("podManagementPolicy", "OrderedReady") == "OrderedReady"
+        unusable = [item for item in spec.get("volumeClaimTemplates") or () if not _asks_for_storage(item)]
+        if unusable:
+            text = f"create Claim for StatefulSet {name_of(stateful_set)} failed error: spec.resources[storage]: Required value"
+            state.event(stateful_set, "FailedCreate", text, component=_COMPONENT, warning=True)
+            return
         for number in wanted:
             pod = pods.get(number)
             if pod is not None and pod.get("status", {}).get("phase") in {"Failed", "Succeeded"}:
@@ -174,6 +179,10 @@ class StatefulSetController:
         }
         stateful_set["status"] = status | {key: value for key, value in counts.items() if value}
         state.put(resources.STATEFUL_SETS, stateful_set)
+
+
+def _asks_for_storage(template: Object) -> bool:
+    return "storage" in ((template["spec"].get("resources") or {}).get("requests") or {})
 
 
 def _revision(pod: Object) -> str:

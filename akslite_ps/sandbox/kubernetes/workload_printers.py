@@ -77,12 +77,17 @@ def _autoscaler(obj: Object, now: dt.datetime) -> Cells:
     return [
         name_of(obj),
         f"{target['kind']}/{target['name']}",
-        ", ".join(_metric(metric) for metric in spec.get("metrics") or ()) or NONE,
+        ", ".join(_metric(metric) for metric in spec.get("metrics") or ()) or _cpu_target(spec),
         str(spec.get("minReplicas", UNSET)),
         spec["maxReplicas"],
         status.get("currentReplicas", 0),
         created(obj, now),
     ]
+
+
+def _cpu_target(spec: Mapping[str, Any]) -> str:
+    wanted = spec.get("targetCPUUtilizationPercentage")
+    return NONE if wanted is None else f"cpu: <unknown>/{wanted}%"
 
 
 def _metric(metric: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ from akslite_ps.sandbox.kubernetes.bodies import (
 )
 from akslite_ps.sandbox.kubernetes.conforming import missing_fields
 from akslite_ps.sandbox.kubernetes.custom_objects import custom_faults
-from akslite_ps.sandbox.kubernetes.custom_types import served_form
+from akslite_ps.sandbox.kubernetes.custom_types import served_form, stored_form
 from akslite_ps.sandbox.kubernetes.definitions import Definitions
 from akslite_ps.sandbox.kubernetes.deleting import remove_if_released
 from akslite_ps.sandbox.kubernetes.objects import Object, ObjectKey, name_of, name_suffix, timestamp
@@ -244,7 +244,8 @@ class WriteHandler:
     def _store(self, obj: Object, request: ResourceRequest) -> Object:
         if request.dry_run:
             return obj
-        return self._state.put(request.kind, obj)
+        before = self._state.store.get(ObjectKey(request.kind.resource, request.namespace, name_of(obj)))
+        return served_form(request.kind, self._state.put(request.kind, stored_form(request.kind, obj, before)))
 
     def _answer(self, obj: Object, request: ResourceRequest, encoding: Encoding, code: int, warnings: Mapping[str, str]) -> Answer:
         made = render(self._state, request, obj, encoding, code)
