@@ -26,6 +26,8 @@ COMPLETE = (
     "Start-AksEdgeWorkerNodeUpdate"
 )
 _MANIFEST = "aksedge-manifest.json"
+_NOISY_RELEASE = "1.6."
+_MISSING_MANIFEST = "C:\\Windows\\System32\\akswindows-manifest.json"
 
 
 def _older_installer(product: InstalledProduct) -> str:
@@ -153,6 +155,7 @@ class Updater:
         self._device = device
         self._product: InstalledProduct = device.state.product
         self._module_version = module_version
+        self._console = console
         self._log = ProductLog(device, console)
 
     async def install(self) -> str:
@@ -190,6 +193,15 @@ class Updater:
         due = _first_due(nodes)
         following = None if due is None else began.model_copy(update={"due": due})
         device.update(product=product, staged_update=None, product_update=following)
+        if staged.version.startswith(_NOISY_RELEASE):
+            # Known and without consequence when 1.5 becomes 1.6.
+            self._console.error(
+                f"Cannot find path '{_MISSING_MANIFEST}' because it does not exist.",
+                "PathNotFound",
+                "ObjectNotFound",
+                exception="System.Management.Automation.ItemNotFoundException",
+                target=_MISSING_MANIFEST,
+            )
         self._log.say(COMPLETE)
         return COMPLETE
 
