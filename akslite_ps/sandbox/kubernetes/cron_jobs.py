@@ -49,6 +49,7 @@ class CronJobController:
         jobs = self._jobs(cron_job, state)
         status = cron_job.setdefault("status", {})
         self._note(cron_job, jobs)
+        self._forget(cron_job, jobs, state)
         spec = cron_job["spec"]
         if spec.get("suspend"):
             state.put(resources.CRON_JOBS, cron_job)
@@ -64,7 +65,6 @@ class CronJobController:
             state.put(resources.CRON_JOBS, cron_job)
             return missed
         self._run(cron_job, jobs, missed, state)
-        self._forget(cron_job, jobs, state)
         state.put(resources.CRON_JOBS, cron_job)
         return _next(schedule, state)
 
