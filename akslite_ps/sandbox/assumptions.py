@@ -376,6 +376,10 @@ UPDATE_SECONDS = {"update-product": 420.0, "update-control-plane": 480.0, "updat
 """How long each phase of an update takes: the first installs a package of some hundred MB, the others restart a node with a new
 system. No source says it."""
 
+UPDATED_NODE_SECONDS = 900.0
+"""How long an update waits for a node with its new system. No source says it; a deployment waits as long for the node by default,
+and answers then what an update is taken to answer."""
+
 UPDATE_CACHE = "C:\\Program Files\\AKS-Edge\\update-cache"
 """Where staged files lie. The documentation says so, with a folder name that differs from the product's."""
 

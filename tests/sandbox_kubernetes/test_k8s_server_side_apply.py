@@ -97,7 +97,7 @@ def test_an_ordinary_patch_takes_over_what_it_changes(apply, deployment, caller)
     assert owners(after)[("scaler", "Update")] == {"f:spec": {"f:replicas": {}}}
     assert "f:replicas" not in owners(after)[("ops", "Apply")]["f:spec"]
     status = apply(AT, deployment(), expect=409)
-    assert '"scaler" using v1' in status["details"]["causes"][0]["message"]
+    assert '"scaler" using apps/v1' in status["details"]["causes"][0]["message"]
 
 
 def test_scaling_through_the_scale_path_leaves_the_rest(apply, deployment, caller):

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from akslite_ps.aksedge.releases import RELEASES, next_release
+from akslite_ps.aksedge.versions import version_key
 from akslite_ps.errors import UsageError
 from akslite_ps.sandbox import assumptions
 from akslite_ps.sandbox.device import updates
@@ -343,3 +345,36 @@ async def test_every_release_can_be_reached_from_1_5_without_skipping_a_minor(
     cluster = bench.device.cluster.cluster
     assert cluster is not None
     await bench.wait_until(cluster.is_ready)
+
+
+# -- all releases -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("installer", "plugin"),
+    [("AksEdge-K3s-1.26.6-1.5.203.0.msi", "flannel"), ("AksEdge-K8s-1.26.6-1.5.203.0.msi", "calico")],
+    ids=["K3s", "K8s"],
+)
+async def test_a_device_goes_from_the_oldest_release_to_the_newest(
+    bench: Bench, with_release: Install, deploy_schema: Any, installer: str, plugin: str
+) -> None:
+    await with_release(bench, installer)
+    assert await deploy_schema(bench, "1.9", Network__NetworkPlugin=plugin) == "OK"
+    await bench.run(("Set-AksEdgeUpgrade", {"AcceptUpgrade": True}))
+    seen, errors = [], []
+    while next_release(bench.device.state.product.version) is not None:
+        updates.stage(bench.device)
+        recorded = await _phase(bench, "Start-AksEdgeUpdate")
+        assert recorded.output == [COMPLETE]
+        errors += [error.message for error in recorded.errors]
+        assert (await _phase(bench, "Start-AksEdgeControlPlaneUpdate", firstControlPlane=True)).failed is None
+        product = bench.device.state.product
+        seen.append(product.version)
+        server, nodes = versions(bench)
+        assert {server.partition("+")[0], *(node.partition("+")[0] for node in nodes)} == {f"v{product.kubernetes_version}"}
+        assert bench.device.state.product_update is None
+
+    assert seen == [release.product for release in RELEASES if version_key(release.product) > version_key("1.5.203.0")]
+    # Known noise of the update to 1.6.
+    assert [text for text in errors if "akswindows-manifest.json" in text] == errors
+    assert len(errors) == 1

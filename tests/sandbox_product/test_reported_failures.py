@@ -262,6 +262,33 @@ async def test_without_a_deployment_cmdlets_say_so(prepared: Bench) -> None:
         assert _id(refused.message) == "no-deployment"
 
 
+async def test_a_deployment_can_be_asked_for_too_early(deployed: Bench) -> None:
+    deployed.device.add_fault("deployment-not-found", at="scale")
+    assert (await deployed.run("Get-AksEdgeNodeName")).failed is None
+    refused = (await deployed.run(("New-AksEdgeScaleConfig", {"ScaleType": "AddNode", "NodeType": "Windows"}))).failed
+
+    assert refused is not None
+    assert _id(refused.message) == "no-deployment"
+    again = await deployed.run(("New-AksEdgeScaleConfig", {"ScaleType": "AddNode", "NodeType": "Windows"}))
+    assert again.failed is None
+
+
+async def test_an_old_openssh_is_told_and_called_true_all_the_same(prepared: Bench) -> None:
+    prepared.device.add_fault("openssh-outdated")
+    recorded = await prepared.run(("Install-AksEdgeHostFeatures", {"Force": True}))
+
+    assert recorded.output == [True]
+    assert [line for line in recorded.host if _id(line) == "openssh-version"]
+
+
+async def test_an_event_log_that_cannot_be_written_is_only_a_warning(prepared: Bench) -> None:
+    prepared.device.add_fault("event-logger")
+    recorded = await prepared.run(("New-AksEdgeDeployment", {"JsonConfigString": prepared.config()}))
+
+    assert recorded.output == ["OK"]
+    assert [_id(text) for text in recorded.warnings] == ["event-logger"]
+
+
 async def test_a_gpu_is_not_found_on_24h2_before_1_11(
     bench: Bench, with_release: Callable[..., Awaitable[None]], deploy_schema: Callable[..., Awaitable[str]]
 ) -> None:

@@ -184,18 +184,28 @@ class ClusterHost:
         for kind in kinds:
             self._begin(kind, self._stop_node(kind))
 
-    async def renew_node(self, kind: str, while_down: Callable[[], Awaitable[None]], version: str | None) -> None:
+    def can_renew(self, node: Node, version: str) -> bool:
+        """Whether the cluster can follow this node to a Kubernetes version."""
+        return self._served is None or self._served.can_renew(node, version)
+
+    async def renew_node(
+        self, kind: str, while_down: Callable[[], Awaitable[None]], version: str | None, *, within_s: float
+    ) -> bool:
         """Restart a node VM with another system, and wait until it has booted.
 
         Args:
             kind: Which one.
             while_down: What happens while it is down.
             version: Kubernetes version of the new system, as Kubernetes writes it; None: it comes back with the old one.
+            within_s: How long to wait for the node, in device seconds.
+
+        Returns:
+            Whether the node has come up in that time.
         """
         served, deployment = self._served, self._device.state.deployment
         node = deployment.find_node(kind) if deployment else None
         if served is None or node is None:
-            return
+            return True
         await self._cancel_switching([kind])
         await served.take_down(node.name, abort=False)
         await while_down()
@@ -203,7 +213,8 @@ class ClusterHost:
             served.renew_node(node, version)
         if node.running:
             await self._bring_up(node, booted=True)
-            await served.booted(node.name)
+            return await served.booted(node.name, within_s)
+        return True
 
     def is_older_than(self, version: str) -> bool:
         """Whether the cluster's control plane is of an older Kubernetes version than this, e.g. ``1.31.6``."""

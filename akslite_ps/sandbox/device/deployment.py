@@ -68,7 +68,7 @@ class NewDeployment(NodeBuilder):
             raise
 
     async def _run(self) -> str:
-        reported_failures.check_before(self._device)
+        reported_failures.check_before(self._device, self._console)
         await self._check_features()
         config = await self._check_config()
         await self._prepare_host(config)

@@ -26,6 +26,7 @@ HOST_STATES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "class-not-registered": {"endpoint_host": "PowerShell 7"},
         "32-bit-session": {"endpoint_host": "32-bit"},
         "nvml": {"os_build": 26100},
+        "openssh-outdated": {"openssh_outdated": True},
     }
 )
 """Faults that are a state of the host: what of it they change while they hold. The product then fails by itself."""
@@ -109,6 +110,24 @@ KINDS: tuple[FaultKind, ...] = (
         "Windows 11 24H2 breaks GPU sharing before release 1.11: containers that use a GPU do not start",
         moments=_OPERATIONS,
         form="state",
+    ),
+    FaultKind(
+        "openssh-outdated",
+        "the OpenSSH client is older than the product wants: the check of the host says so and answers True all the same",
+        moments=_OPERATIONS,
+        form="state",
+    ),
+    FaultKind(
+        "deployment-not-found",
+        "the product does not find its deployment, as when it is asked too early",
+        moments=_OPERATIONS,
+        times=1,
+    ),
+    FaultKind(
+        "event-logger",
+        "the product cannot write to its event log, as after a new installation without a restart: a warning, no harm",
+        moments=("deploy",),
+        times=1,
     ),
     FaultKind(
         "already-deployed",

@@ -30,6 +30,7 @@ NVML = (
     "Auto-detected mode as 'legacy' nvidia-container-cli: initialization error: nvml error: unable to load the nvml library: "
     "unknown"
 )
+NO_EVENT_LOGGER = "Not able to initialize Event logger"
 BITS = "Error: Run this in 64bit Powershell session"
 CLASS_NOT_REGISTERED = "Class not registered"
 _STACK = ("Invoke-AksEdgeDeploymentStage", "New-AksEdgeDeployment")
@@ -80,7 +81,7 @@ def nodectl_failed(arguments: str, reason: str) -> str:
     )
 
 
-def check_before(device: SimulatedDevice) -> None:
+def check_before(device: SimulatedDevice, console: Console) -> None:
     """What stops a deployment before it begins.
 
     Raises:
@@ -93,6 +94,8 @@ def check_before(device: SimulatedDevice) -> None:
     if device.take_fault("product-mismatch", at="features") is not None:
         other = "K8s" if product.distribution == "K3s" else "K3s"
         raise DeploymentFailed(other_product(product.display_name, f"AKS Edge Essentials - {other}"))
+    if device.take_fault("event-logger", at="deploy") is not None:
+        console.warning(NO_EVENT_LOGGER)
     if device.state.deployment is not None or device.fault("already-deployed") is not None:
         raise DeploymentFailed(assumptions.ALREADY_DEPLOYED)
 

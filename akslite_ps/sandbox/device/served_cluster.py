@@ -219,7 +219,8 @@ class ServedCluster:
         if booted or not settled:
             cluster.wake_node(name)
         await self.follow()
-        if booted or not settled:
+        # Until the API answered, the VM may have been stopped again.
+        if name in self._running and (booted or not settled):
             self._begin(name, self._boot(device, node))
 
     async def take_down(self, name: str, *, abort: bool, kept: bool = False) -> None:
@@ -244,21 +245,45 @@ class ServedCluster:
         self.save()
 
     def renew_node(self, node: Node, version: str) -> None:
-        """Give a node VM that is down a system of another Kubernetes version; a control plane takes the cluster with it.
+        """Give a node VM that is down a system of another Kubernetes version; a control plane takes the cluster with it, unless
+        the cluster is further already.
 
         Raises:
-            ValueError: A minor version would be skipped.
+            ValueError: A minor version would be skipped; see :meth:`can_renew`.
         """
-        if node.control_plane:
+        if node.control_plane and self._minors_ahead(version) >= 0:
             self.cluster.upgrade_control_plane(version)
         self.cluster.upgrade_node(node.name, version)
         self.save()
 
-    async def booted(self, name: str) -> None:
-        """Wait until a node VM that was brought up has booted."""
+    def can_renew(self, node: Node, version: str) -> bool:
+        """Whether the cluster can follow a node to this version: not by more than one minor version, and not to a worker's."""
+        return self._minors_ahead(version) <= (1 if node.control_plane else 0)
+
+    def _minors_ahead(self, version: str) -> int:
+        from akslite_ps.sandbox.kubernetes.nodes import minor_version
+
+        return minor_version(version) - minor_version(self.cluster.state.facts.version)
+
+    async def booted(self, name: str, within_s: float) -> bool:
+        """Wait until a node VM that was brought up has booted.
+
+        Args:
+            name: The node.
+            within_s: The longest time to wait, in device seconds.
+
+        Returns:
+            Whether it has: without a control plane that works, no node becomes Ready.
+        """
         task = self._work.get(name)
-        if task is not None:
-            await asyncio.wait([task])
+        if task is None:
+            return True
+        patience = asyncio.ensure_future(self.sleep(within_s))
+        try:
+            done, _ = await asyncio.wait([task, patience], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            patience.cancel()
+        return task in done
 
     async def destroy(self) -> None:
         """Nothing of the cluster remains."""

@@ -15,6 +15,7 @@ from akslite_ps.sandbox import assumptions
 from akslite_ps.sandbox.device import host, installer, system_events
 from akslite_ps.sandbox.device.cluster_host import kubernetes_version
 from akslite_ps.sandbox.device.product_log import ProductLog, note
+from akslite_ps.sandbox.device.reported_failures import NOT_READY
 from akslite_ps.sandbox.device.state import Distribution, InstalledProduct, Node, ProductUpdate, StagedUpdate
 
 if TYPE_CHECKING:
@@ -25,7 +26,11 @@ COMPLETE = (
     "Update complete. Please restart your PowerShell instance and execute Start-AksEdgeControlPlaneUpdate and "
     "Start-AksEdgeWorkerNodeUpdate"
 )
+# A device takes installers from any share: none is really there.
+_SHARE = "\\\\server\\share"
 _MANIFEST = "aksedge-manifest.json"
+_NOISY_RELEASE = "1.6."
+_MISSING_MANIFEST = "C:\\Windows\\System32\\akswindows-manifest.json"
 
 
 def _older_installer(product: InstalledProduct) -> str:
@@ -64,7 +69,7 @@ def stage(device: SimulatedDevice, version: str | None = None, *, by_hand: bool 
         raise UsageError(
             f"{product.version} is the newest release",
             device=device.name,
-            next_action=f"to try updates, deploy an older one: akslite deploy with --msi {_older_installer(product)}",
+            next_action=f"to try updates, deploy an older one: akslite deploy with --msi '{_SHARE}\\{_older_installer(product)}'",
         )
     if release != following and not by_hand:
         follows = f"{following.product} follows {product.version}" if following else f"nothing follows {product.version}"
@@ -153,6 +158,7 @@ class Updater:
         self._device = device
         self._product: InstalledProduct = device.state.product
         self._module_version = module_version
+        self._console = console
         self._log = ProductLog(device, console)
 
     async def install(self) -> str:
@@ -190,6 +196,15 @@ class Updater:
         due = _first_due(nodes)
         following = None if due is None else began.model_copy(update={"due": due})
         device.update(product=product, staged_update=None, product_update=following)
+        if staged.version.startswith(_NOISY_RELEASE):
+            # Known and without consequence when 1.5 becomes 1.6.
+            self._console.error(
+                f"Cannot find path '{_MISSING_MANIFEST}' because it does not exist.",
+                "PathNotFound",
+                "ObjectNotFound",
+                exception="System.Management.Automation.ItemNotFoundException",
+                target=_MISSING_MANIFEST,
+            )
         self._log.say(COMPLETE)
         return COMPLETE
 
@@ -264,7 +279,13 @@ class Updater:
 
         self._log.detail("Stopping the virtual machine of the node")
         version = kubernetes_version(product.model_copy(update={"kubernetes_version": update.kubernetes_version}))
-        await device.cluster.renew_node(node.kind, while_down, None if fails else version)
+        if not device.cluster.can_renew(node, version):
+            raise UpdateRefused(assumptions.CONTROL_PLANE_ORDER if node.control_plane else assumptions.WORKERS_TOO_EARLY)
+        limit = assumptions.UPDATED_NODE_SECONDS
+        if not await device.cluster.renew_node(node.kind, while_down, None if fails else version, within_s=limit):
+            text = f"{NOT_READY} at line {assumptions.module_line(product.version, 'Wait-KubernetesNodeReady')}"
+            note(device, text, level="Error", stack=("Wait-KubernetesNodeReady", "Start-AksEdgeControlPlaneUpdate"))
+            raise UpdateRefused(text)
         if fails:
             note(device, assumptions.UPDATE_FELL_BACK, level="Error", stack=("Update-LinuxNode", "Start-AksEdgeControlPlaneUpdate"))
             raise UpdateRefused(assumptions.UPDATE_FELL_BACK)

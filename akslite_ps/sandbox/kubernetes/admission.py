@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from akslite_ps.sandbox.kubernetes import resources
-from akslite_ps.sandbox.kubernetes.defaults import fill_defaults
+from akslite_ps.sandbox.kubernetes.custom_objects import fill_custom_defaults
+from akslite_ps.sandbox.kubernetes.defaults import complete_job, fill_defaults
 from akslite_ps.sandbox.kubernetes.objects import Object, annotations_of, name_of, namespace_of
 from akslite_ps.sandbox.kubernetes.pods import admit_pod
 from akslite_ps.sandbox.kubernetes.resources import ResourceType
@@ -27,6 +28,9 @@ def admit_new(state: ClusterState, kind: ResourceType, obj: Object) -> None:
     """
     if kind.namespaced:
         _check_namespace(state, kind, obj)
+    if kind.custom is not None:
+        fill_custom_defaults(obj, kind.custom.schema)
+        return
     fill_defaults(obj)
     step = _NEW.get(kind.kind)
     if step:
@@ -35,6 +39,9 @@ def admit_new(state: ClusterState, kind: ResourceType, obj: Object) -> None:
 
 def admit_changed(state: ClusterState, kind: ResourceType, obj: Object, before: Object) -> None:
     """Complete a changed object."""
+    if kind.custom is not None:
+        fill_custom_defaults(obj, kind.custom.schema)
+        return
     fill_defaults(obj)
     if kind.kind == "Secret":
         _secret(state, obj)
@@ -132,9 +139,19 @@ def _claim(state: ClusterState, obj: Object) -> None:
     obj["metadata"].setdefault("finalizers", ["kubernetes.io/pvc-protection"])
 
 
+def _job(state: ClusterState, obj: Object) -> None:
+    complete_job(obj)
+
+
+def _definition(state: ClusterState, obj: Object) -> None:
+    obj["status"] = {"acceptedNames": {"plural": "", "kind": ""}, "conditions": [], "storedVersions": []}
+
+
 _NEW: dict[str, Callable[[ClusterState, Object], None]] = {
     "Pod": _pod,
     "Service": _service,
     "Secret": _secret,
     "PersistentVolumeClaim": _claim,
+    "Job": _job,
+    "CustomResourceDefinition": _definition,
 }

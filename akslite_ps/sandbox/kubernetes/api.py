@@ -88,9 +88,23 @@ class KubernetesApi:
         self._web = web.Server(self._serve, access_log=None)
         loop = asyncio.get_running_loop()
         context = listening_context(self.cluster.state, self.address)
-        self._server = await loop.create_server(
-            self._web, self.address, self.port, ssl=context, ssl_handshake_timeout=_HANDSHAKE_S, ssl_shutdown_timeout=_GRACEFUL_S
+        opening = loop.create_task(
+            loop.create_server(
+                self._web,
+                self.address,
+                self.port,
+                ssl=context,
+                ssl_handshake_timeout=_HANDSHAKE_S,
+                ssl_shutdown_timeout=_GRACEFUL_S,
+            )
         )
+        try:
+            self._server = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            # The machine goes down while it starts: a server that nobody knows of would keep the port.
+            with contextlib.suppress(OSError):
+                (await opening).close()
+            raise
         self.port = int(self._server.sockets[0].getsockname()[1])
         self._handler = RequestHandler(self.cluster.state, self.cluster.control_plane, f"{self.address}:{self.port}")
         self.cluster.state.store.fold()

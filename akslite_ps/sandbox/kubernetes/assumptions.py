@@ -76,6 +76,12 @@ CONTAINER_START_SECONDS = Assumption(1.0, "containerd on a two-core VM starts a 
 CONTAINER_READY_SECONDS = Assumption(
     2.0, "Time until a readiness probe with default timing passes; without a probe a started container is ready at once."
 )
+CONTAINER_RUN_SECONDS = Assumption(
+    5.0, "How long a container of a Job works where its command does not say so (sleep N); nothing runs in it really."
+)
+ESTABLISHING_SECONDS = Assumption(
+    1.0, "From a new CustomResourceDefinition until its kind is served; a real server takes up to some seconds."
+)
 CONTAINER_STOP_SECONDS = Assumption(1.0, "Most containers end at SIGTERM at once; the grace period is the upper bound.")
 IMAGE_BACKOFF_SECONDS = Assumption(10.0, "First back-off of the kubelet after a failed pull; the real one doubles up to 300 s.")
 UNPULLABLE_IMAGE_HOSTS = Assumption(

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from akslite_ps.sandbox.kubernetes.conforming import Conformed, WrongType, conform
+from akslite_ps.sandbox.kubernetes.custom_objects import prune
 from akslite_ps.sandbox.kubernetes.definitions import Definitions
 from akslite_ps.sandbox.kubernetes.objects import Object
 from akslite_ps.sandbox.kubernetes.protobuf import MEDIA_TYPE as PROTOBUF
@@ -105,7 +106,11 @@ def shape(obj: Object, request: ResourceRequest, definitions: Definitions) -> tu
     """
     kind = request.kind
     try:
-        conformed = conform(obj, definitions, kind.definition)
+        if kind.custom is not None:
+            # What is of a wrong type is refused later, with all other faults, as the schema's validation words it.
+            conformed = prune(obj, kind.custom.schema, definitions)
+        else:
+            conformed = conform(obj, definitions, kind.definition)
     except WrongType as error:
         raise bad_request(f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {error}') from None
     # Kind and apiVersion lead, as in everything the server writes.

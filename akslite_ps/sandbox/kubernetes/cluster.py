@@ -14,14 +14,18 @@ from typing import Any, Self
 from akslite_ps.sandbox.kubernetes import draining, node_lifecycle, resources, upgrading
 from akslite_ps.sandbox.kubernetes.account_tokens import AccountTokenController
 from akslite_ps.sandbox.kubernetes.assumptions import MANAGED_SERVICE_ACCOUNT, NODE_SIZE
+from akslite_ps.sandbox.kubernetes.autoscaling import AutoscalerController
 from akslite_ps.sandbox.kubernetes.control_plane import Controller, ControlPlane
 from akslite_ps.sandbox.kubernetes.credentials import ClusterCredentials
+from akslite_ps.sandbox.kubernetes.cron_jobs import CronJobController
+from akslite_ps.sandbox.kubernetes.custom_definitions import DefinitionController
 from akslite_ps.sandbox.kubernetes.daemon_sets import DaemonSetController
 from akslite_ps.sandbox.kubernetes.deployments import DeploymentController
 from akslite_ps.sandbox.kubernetes.disruptions import DisruptionController
 from akslite_ps.sandbox.kubernetes.endpoints import ServiceController
 from akslite_ps.sandbox.kubernetes.garbage import GarbageCollector
 from akslite_ps.sandbox.kubernetes.heartbeats import HeartbeatController
+from akslite_ps.sandbox.kubernetes.jobs import JobController
 from akslite_ps.sandbox.kubernetes.kubelet import PodController, restart_containers
 from akslite_ps.sandbox.kubernetes.namespaces import NamespaceController
 from akslite_ps.sandbox.kubernetes.nodes import CONTROL_PLANE_LABEL, NodeSpec, is_ready, make_node, set_readiness
@@ -29,10 +33,12 @@ from akslite_ps.sandbox.kubernetes.objects import ObjectKey, labels_of, name_of,
 from akslite_ps.sandbox.kubernetes.pods import is_pod_ready
 from akslite_ps.sandbox.kubernetes.replica_sets import ReplicaSetController
 from akslite_ps.sandbox.kubernetes.state import ClusterFacts, ClusterState
+from akslite_ps.sandbox.kubernetes.stateful_sets import StatefulSetController
 from akslite_ps.sandbox.kubernetes.static_pods import StaticPodController
 from akslite_ps.sandbox.kubernetes.storage import ClaimController
 from akslite_ps.sandbox.kubernetes.store import Store
 from akslite_ps.sandbox.kubernetes.system_workloads import SYSTEM, add_system_workloads, system_images
+from akslite_ps.sandbox.kubernetes.taints import TaintController
 from akslite_ps.sandbox.kubernetes.tokens import issue_token
 
 SNAPSHOT_VERSION = 1
@@ -356,10 +362,16 @@ def _controllers() -> tuple[Controller, ...]:
         DeploymentController(),
         ReplicaSetController(),
         DaemonSetController(),
+        StatefulSetController(),
+        JobController(),
+        CronJobController(),
+        AutoscalerController(),
+        DefinitionController(),
         StaticPodController(),
         ClaimController(),
         PodController(),
         ServiceController(),
+        TaintController(),
         DisruptionController(),
         AccountTokenController(),
         GarbageCollector(),

@@ -10,7 +10,7 @@ import datetime as dt
 import heapq
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Protocol
 
 from akslite_ps.sandbox.kubernetes.objects import Object, ObjectKey
@@ -23,11 +23,25 @@ log = logging.getLogger(__name__)
 _STEP_LIMIT = 20_000
 
 
+class AllBut:
+    """All resources but some, for a controller that watches whatever there is.
+
+    Args:
+        ignored: The resources that do not concern it.
+    """
+
+    def __init__(self, ignored: Iterable[str] = ()) -> None:
+        self._ignored = frozenset(ignored)
+
+    def __contains__(self, resource: object) -> bool:
+        return resource not in self._ignored
+
+
 class Controller(Protocol):
     """Brings the objects of one resource to what they should be."""
 
     @property
-    def watches(self) -> frozenset[str]:
+    def watches(self) -> Container[str]:
         """Resources whose changes concern this controller."""
         ...
 

@@ -6,7 +6,6 @@ import datetime as dt
 from collections.abc import Iterable
 
 from akslite_ps.sandbox.kubernetes import resources
-from akslite_ps.sandbox.kubernetes.deployments import template_hash
 from akslite_ps.sandbox.kubernetes.objects import (
     Object,
     ObjectKey,
@@ -14,14 +13,13 @@ from akslite_ps.sandbox.kubernetes.objects import (
     labels_of,
     name_of,
     namespace_of,
-    owner_reference,
 )
 from akslite_ps.sandbox.kubernetes.pods import delete_pod, is_active, is_pod_ready, make_pod
+from akslite_ps.sandbox.kubernetes.revisions import REVISION_LABEL, note_revision
 from akslite_ps.sandbox.kubernetes.scheduling import node_matters, selects_node, tolerates
 from akslite_ps.sandbox.kubernetes.state import ClusterState
 from akslite_ps.sandbox.kubernetes.store import Change
 
-_REVISION_LABEL = "controller-revision-hash"
 _TOLERATED = tuple(
     {"key": f"node.kubernetes.io/{name}", "operator": "Exists", "effect": effect}
     for name, effect in (
@@ -57,7 +55,7 @@ class DaemonSetController:
         daemon_set = state.store.get(key)
         if daemon_set is None or "deletionTimestamp" in daemon_set["metadata"]:
             return None
-        revision = self._revision(daemon_set, state)
+        revision = note_revision(daemon_set, state)
         wanted = {name_of(node) for node in state.store.objects("nodes") if _admitted(daemon_set, node)}
         pods = self._pods(daemon_set, state)
         for pod in pods:
@@ -66,7 +64,7 @@ class DaemonSetController:
         taken = {pod["spec"].get("nodeName") for pod in pods}
         for node in sorted(wanted - taken):
             pod = make_pod(
-                daemon_set, f"{name_of(daemon_set)}-", state, labels={_REVISION_LABEL: revision}, node=node, tolerations=_TOLERATED
+                daemon_set, f"{name_of(daemon_set)}-", state, labels={REVISION_LABEL: revision}, node=node, tolerations=_TOLERATED
             )
             pods.append(pod)
             state.event(daemon_set, "SuccessfulCreate", f"Created pod: {name_of(pod)}", component="daemonset-controller")
@@ -74,37 +72,6 @@ class DaemonSetController:
         self._replace_outdated(daemon_set, active, revision, state)
         self._count(daemon_set, active, revision, len(wanted), state)
         return None
-
-    def _revision(self, daemon_set: Object, state: ClusterState) -> str:
-        """The hash of the current template, recorded as a ControllerRevision for roll-backs."""
-        template = daemon_set["spec"]["template"]
-        hashed = template_hash(template)
-        name = f"{name_of(daemon_set)}-{hashed}"
-        known = [
-            item
-            for item in state.store.objects("controllerrevisions.apps", namespace_of(daemon_set))
-            if (controller_of(item) or {}).get("uid") == daemon_set["metadata"]["uid"]
-        ]
-        highest = max((item["revision"] for item in known), default=0)
-        present = next((item for item in known if name_of(item) == name), None)
-        if present is None:
-            state.add(
-                resources.CONTROLLER_REVISIONS,
-                {
-                    "metadata": {
-                        "name": name,
-                        "namespace": namespace_of(daemon_set),
-                        "labels": {**labels_of({"metadata": template.get("metadata") or {}}), _REVISION_LABEL: hashed},
-                        "ownerReferences": [owner_reference(daemon_set)],
-                    },
-                    "data": {"spec": {"template": {"$patch": "replace", **template}}},
-                    "revision": highest + 1,
-                },
-            )
-        elif present["revision"] < highest:
-            present["revision"] = highest + 1
-            state.put(resources.CONTROLLER_REVISIONS, present)
-        return hashed
 
     def _pods(self, daemon_set: Object, state: ClusterState) -> list[Object]:
         uid = daemon_set["metadata"]["uid"]
@@ -115,7 +82,7 @@ class DaemonSetController:
     def _replace_outdated(self, daemon_set: Object, active: list[Object], revision: str, state: ClusterState) -> None:
         if daemon_set["spec"]["updateStrategy"]["type"] != "RollingUpdate":
             return
-        outdated = [pod for pod in active if labels_of(pod).get(_REVISION_LABEL) != revision]
+        outdated = [pod for pod in active if labels_of(pod).get(REVISION_LABEL) != revision]
         others_ready = all(is_pod_ready(pod) for pod in active if pod not in outdated)
         if outdated and others_ready:
             delete_pod(outdated[0], state)
@@ -123,7 +90,7 @@ class DaemonSetController:
 
     def _count(self, daemon_set: Object, active: list[Object], revision: str, wanted: int, state: ClusterState) -> None:
         ready = sum(is_pod_ready(pod) for pod in active)
-        updated = sum(labels_of(pod).get(_REVISION_LABEL) == revision for pod in active)
+        updated = sum(labels_of(pod).get(REVISION_LABEL) == revision for pod in active)
         status = {
             "currentNumberScheduled": len(active),
             "numberMisscheduled": 0,

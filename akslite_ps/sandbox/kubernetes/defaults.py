@@ -6,10 +6,11 @@ definitions do not carry these, so they are written down here for the kinds whos
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from typing import Any
 
-from akslite_ps.sandbox.kubernetes.objects import Object
+from akslite_ps.sandbox.kubernetes.objects import Object, name_of
 
 
 def fill_defaults(obj: Object) -> None:
@@ -114,6 +115,112 @@ def _daemon_set(obj: Object) -> None:
     _template(spec)
 
 
+def _stateful_set(obj: Object) -> None:
+    spec = obj.setdefault("spec", {})
+    spec.setdefault("replicas", 1)
+    spec.setdefault("podManagementPolicy", "OrderedReady")
+    strategy = spec.setdefault("updateStrategy", {})
+    strategy.setdefault("type", "RollingUpdate")
+    if strategy["type"] == "RollingUpdate":
+        strategy.setdefault("rollingUpdate", {}).setdefault("partition", 0)
+    spec.setdefault("revisionHistoryLimit", 10)
+    spec.setdefault("serviceName", "")
+    spec.setdefault("persistentVolumeClaimRetentionPolicy", {"whenDeleted": "Retain", "whenScaled": "Retain"})
+    for template in spec.get("volumeClaimTemplates") or []:
+        template.setdefault("apiVersion", "v1")
+        template.setdefault("kind", "PersistentVolumeClaim")
+        _claim(template)
+    _template(spec)
+
+
+def _job(obj: Object) -> None:
+    _job_spec(obj.setdefault("spec", {}))
+
+
+def _job_spec(spec: dict[str, Any]) -> None:
+    if "completions" not in spec and "parallelism" not in spec:
+        spec["completions"] = 1
+    spec.setdefault("parallelism", 1)
+    spec.setdefault("backoffLimit", 6)
+    spec.setdefault("completionMode", "NonIndexed")
+    spec.setdefault("suspend", False)
+    spec.setdefault("manualSelector", False)
+    spec.setdefault("podReplacementPolicy", "TerminatingOrFailed")
+    template = spec.setdefault("template", {})
+    chosen = (template.get("spec") or {}).get("restartPolicy")
+    _template(spec)
+    if chosen is None:
+        # Jobs have no default: the check that follows says so.
+        template["spec"].pop("restartPolicy")
+
+
+def complete_job(obj: Object) -> None:
+    """What a new Job gets beside its defaults: the labels by which it finds its pods. Its uid must be known, or it gets one."""
+    _job(obj)
+    spec, uid = obj["spec"], obj["metadata"].setdefault("uid", str(uuid.uuid4()))
+    if spec.get("manualSelector"):
+        return
+    labels = spec["template"].setdefault("metadata", {}).setdefault("labels", {})
+    for prefix in ("batch.kubernetes.io/", ""):
+        labels[f"{prefix}controller-uid"] = uid
+        labels[f"{prefix}job-name"] = name_of(obj)
+    spec.setdefault("selector", {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}})
+
+
+def _cron_job(obj: Object) -> None:
+    spec = obj.setdefault("spec", {})
+    spec.setdefault("concurrencyPolicy", "Allow")
+    spec.setdefault("suspend", False)
+    spec.setdefault("successfulJobsHistoryLimit", 3)
+    spec.setdefault("failedJobsHistoryLimit", 1)
+    job = spec.get("jobTemplate", {}).get("spec")
+    if job is not None:
+        template = job.get("template") or {}
+        chosen = (template.get("spec") or {}).get("restartPolicy")
+        _template(job)
+        if chosen is None:
+            job["template"]["spec"].pop("restartPolicy")
+
+
+def _autoscaler(obj: Object) -> None:
+    spec = obj.setdefault("spec", {})
+    spec.setdefault("minReplicas", 1)
+    if not spec.get("metrics") and obj["apiVersion"] == "autoscaling/v2":
+        target = {"type": "Utilization", "averageUtilization": 80}
+        spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
+
+
+def _network_policy(obj: Object) -> None:
+    spec = obj.setdefault("spec", {})
+    if "policyTypes" not in spec:
+        spec["policyTypes"] = ["Ingress", *(["Egress"] if spec.get("egress") else [])]
+    for rule in [*(spec.get("ingress") or []), *(spec.get("egress") or [])]:
+        for port in rule.get("ports") or []:
+            port.setdefault("protocol", "TCP")
+
+
+def _definition(obj: Object) -> None:
+    spec = obj.setdefault("spec", {})
+    names = spec.setdefault("names", {})
+    if names.get("kind"):
+        names.setdefault("singular", names["kind"].lower())
+        names.setdefault("listKind", f"{names['kind']}List")
+    spec.setdefault("conversion", {"strategy": "None"})
+
+
+def _webhooks(obj: Object) -> None:
+    for hook in obj.get("webhooks") or []:
+        defaults = {"failurePolicy": "Fail", "matchPolicy": "Equivalent", "timeoutSeconds": 10}
+        for key, value in defaults.items():
+            hook.setdefault(key, value)
+        hook.setdefault("namespaceSelector", {})
+        hook.setdefault("objectSelector", {})
+        if obj["kind"] == "MutatingWebhookConfiguration":
+            hook.setdefault("reinvocationPolicy", "Never")
+        for rule in hook.get("rules") or []:
+            rule.setdefault("scope", "*")
+
+
 def _service(obj: Object) -> None:
     spec = obj.setdefault("spec", {})
     spec.setdefault("type", "ClusterIP")
@@ -180,6 +287,14 @@ _BY_KIND: dict[str, Callable[[Object], None]] = {
     "Deployment": _deployment,
     "ReplicaSet": _replica_set,
     "DaemonSet": _daemon_set,
+    "StatefulSet": _stateful_set,
+    "Job": _job,
+    "CronJob": _cron_job,
+    "HorizontalPodAutoscaler": _autoscaler,
+    "NetworkPolicy": _network_policy,
+    "CustomResourceDefinition": _definition,
+    "MutatingWebhookConfiguration": _webhooks,
+    "ValidatingWebhookConfiguration": _webhooks,
     "Service": _service,
     "Namespace": _namespace,
     "Node": _node,

@@ -34,6 +34,10 @@ class Definitions:
         """The definition of this name; an unknown one admits everything."""
         return self._schemas.get(name, {})
 
+    def extended(self, schemas: dict[str, Schema]) -> Definitions:
+        """These definitions and some more."""
+        return Definitions({**self._schemas, **schemas})
+
     def resolve(self, schema: Schema) -> Schema:
         """The schema behind a reference. What stands beside the reference (e.g. a patch strategy) is kept."""
         reference = schema.get("$ref")
@@ -61,8 +65,8 @@ class Definitions:
         extra = schema.get("additionalProperties")
         if isinstance(extra, dict):
             return extra
-        # Without properties the content is free (e.g. FieldsV1, RawExtension).
-        return {} if properties is None else None
+        # Without properties the content is free (e.g. FieldsV1, RawExtension); custom kinds can free it expressly.
+        return {} if properties is None or schema.get("x-kubernetes-preserve-unknown-fields") else None
 
     def items(self, schema: Schema) -> Schema:
         """The schema of a list's items, resolved."""

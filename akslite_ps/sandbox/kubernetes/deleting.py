@@ -10,6 +10,7 @@ from typing import Any
 from akslite_ps.sandbox.kubernetes import resources
 from akslite_ps.sandbox.kubernetes.answers import Answer
 from akslite_ps.sandbox.kubernetes.bodies import media_type, parse_body
+from akslite_ps.sandbox.kubernetes.custom_types import served_form
 from akslite_ps.sandbox.kubernetes.objects import Object, ObjectKey, name_of
 from akslite_ps.sandbox.kubernetes.pods import delete_pod, mark_deleted
 from akslite_ps.sandbox.kubernetes.reading import selection
@@ -74,6 +75,7 @@ def delete_object(state: ClusterState, request: ResourceRequest, options: Delete
     obj = state.store.get(ObjectKey(kind.resource, request.namespace, request.name))
     if obj is None:
         raise not_found(kind.plural, kind.group, request.name)
+    obj = served_form(kind, obj)
     _check(obj, kind, options)
     if options.dry_run:
         return Answer.of(obj)
@@ -81,7 +83,7 @@ def delete_object(state: ClusterState, request: ResourceRequest, options: Delete
     if left is not None:
         return Answer.of(left)
     details = {"name": name_of(obj), "group": kind.group, "kind": kind.plural, "uid": obj["metadata"]["uid"]}
-    return Answer.of(obj if kind.kind == "Pod" else success({key: value for key, value in details.items() if value}))
+    return Answer.of(obj if kind is resources.PODS else success({key: value for key, value in details.items() if value}))
 
 
 def delete_collection(state: ClusterState, request: ResourceRequest, options: DeleteOptions) -> Answer:
@@ -99,7 +101,7 @@ def delete_collection(state: ClusterState, request: ResourceRequest, options: De
 
 def remove(state: ClusterState, kind: ResourceType, obj: Object, options: DeleteOptions) -> Object | None:
     """Start or finish the deletion of an object; returns it if something is left to wait for."""
-    if kind.kind == "Pod":
+    if kind is resources.PODS:
         if options.grace_s == 0 and not obj["metadata"].get("finalizers"):
             state.remove(kind, obj)
             return None
@@ -116,12 +118,12 @@ def remove(state: ClusterState, kind: ResourceType, obj: Object, options: Delete
         finalizers.append(FOREGROUND_FINALIZER)
     if not finalizers:
         del obj["metadata"]["finalizers"]
-    if not finalizers and kind.kind != "Namespace":
+    if not finalizers and kind is not resources.NAMESPACES:
         state.remove(kind, obj)
         return None
     if "deletionTimestamp" not in obj["metadata"]:
         mark_deleted(obj, state, 0)
-    if kind.kind == "Namespace":
+    if kind is resources.NAMESPACES:
         obj.setdefault("status", {})["phase"] = "Terminating"
         del obj["metadata"]["deletionGracePeriodSeconds"]
     return state.put(kind, obj)
@@ -130,8 +132,8 @@ def remove(state: ClusterState, kind: ResourceType, obj: Object, options: Delete
 def remove_if_released(state: ClusterState, kind: ResourceType, obj: Object) -> None:
     """Remove an object that is marked for deletion and that no finalizer holds any more."""
     metadata = obj["metadata"]
-    held = metadata.get("finalizers") or (kind.kind == "Namespace" and obj.get("spec", {}).get("finalizers"))
-    if "deletionTimestamp" in metadata and not held and kind.kind != "Pod":
+    held = metadata.get("finalizers") or (kind is resources.NAMESPACES and obj.get("spec", {}).get("finalizers"))
+    if "deletionTimestamp" in metadata and not held and kind is not resources.PODS:
         state.remove(kind, obj)
 
 
@@ -144,8 +146,9 @@ def dependents(state: ClusterState, uid: str) -> Iterator[tuple[ResourceType, Ob
             if encoded is None or marker not in encoded:
                 continue
             obj: Object = json.loads(encoded)
-            if any(reference["uid"] == uid for reference in _owners(obj)):
-                yield resources.type_of_resource(resource), obj
+            kind = state.types.of_resource(resource)
+            if kind is not None and any(reference["uid"] == uid for reference in _owners(obj)):
+                yield kind, obj
 
 
 def _orphan(state: ClusterState, owner: Object) -> None:
@@ -163,7 +166,7 @@ def _owners(obj: Object) -> list[dict[str, Any]]:
 
 def _check(obj: Object, kind: ResourceType, options: DeleteOptions) -> None:
     name = name_of(obj)
-    if kind.kind == "Namespace" and name in _KEPT_NAMESPACES:
+    if kind is resources.NAMESPACES and name in _KEPT_NAMESPACES:
         raise forbidden_object("namespaces", "", name, "this namespace may not be deleted")
     for wanted, present, word in (
         (options.uid, obj["metadata"]["uid"], "UID"),

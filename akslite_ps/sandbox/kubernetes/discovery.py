@@ -1,17 +1,23 @@
-"""What the API says about itself: versions, groups, resources. Shared by all clusters, built once."""
+"""What the API says about itself: versions, groups, resources. Built once for all clusters that serve the same types."""
 
 from __future__ import annotations
 
-from functools import cache
+import re
+from functools import lru_cache
 from typing import Any
 
 from akslite_ps.sandbox.kubernetes.nodes import minor_version
-from akslite_ps.sandbox.kubernetes.resources import RESOURCE_TYPES, ResourceType
+from akslite_ps.sandbox.kubernetes.resources import ResourceType
 
+Types = tuple[ResourceType, ...]
 _SUBRESOURCE_KINDS = {
     "scale": ("autoscaling", "v1", "Scale", ("get", "patch", "update")),
     "eviction": ("policy", "v1", "Eviction", ("create",)),
     "token": ("authentication.k8s.io", "v1", "TokenRequest", ("create",)),
+    "attach": ("", "", "PodAttachOptions", ("create", "get")),
+    "exec": ("", "", "PodExecOptions", ("create", "get")),
+    "portforward": ("", "", "PodPortForwardOptions", ("create", "get")),
+    "proxy": ("", "", "PodProxyOptions", ("create", "delete", "get", "patch", "update")),
     "log": ("", "", "Pod", ("get",)),
     "finalize": ("", "", "Namespace", ("update",)),
 }
@@ -52,24 +58,24 @@ def core_versions(address: str) -> dict[str, Any]:
     }
 
 
-@cache
-def group_list() -> dict[str, Any]:
+@lru_cache(64)
+def group_list(types: Types) -> dict[str, Any]:
     """The answer of ``/apis``."""
-    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(name) for name in _group_names()]}
+    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(types, name) for name in _group_names(types)]}
 
 
-def group(name: str) -> dict[str, Any] | None:
+def group(types: Types, name: str) -> dict[str, Any] | None:
     """The answer of ``/apis/<group>``."""
-    if name not in _group_names():
+    if name not in _group_names(types):
         return None
-    return {"kind": "APIGroup", "apiVersion": "v1", **_group(name)}
+    return {"kind": "APIGroup", "apiVersion": "v1", **_group(types, name)}
 
 
-@cache
-def resource_list(group_name: str, version: str) -> dict[str, Any] | None:
+@lru_cache(256)
+def resource_list(types: Types, group_name: str, version: str) -> dict[str, Any] | None:
     """The answer of ``/api/v1`` and ``/apis/<group>/<version>``."""
     entries: list[dict[str, Any]] = []
-    for kind in RESOURCE_TYPES:
+    for kind in types:
         if (kind.group, kind.version) == (group_name, version):
             entries.append(_entry(kind))
             entries += [_subresource_entry(kind, name) for name in kind.subresources]
@@ -89,15 +95,25 @@ def review_kind(group_name: str, version: str, plural: str) -> str | None:
     return None
 
 
-@cache
-def _group_names() -> tuple[str, ...]:
-    names = dict.fromkeys(kind.group for kind in RESOURCE_TYPES if kind.group)
-    return (*names, *(name for name, _ in _REVIEWS))
+@lru_cache(64)
+def _group_names(types: Types) -> tuple[str, ...]:
+    names = dict.fromkeys(kind.group for kind in types if kind.group)
+    return tuple(dict.fromkeys([*names, *(name for name, _ in _REVIEWS)]))
 
 
-def _group(name: str) -> dict[str, Any]:
-    version = {"groupVersion": f"{name}/v1", "version": "v1"}
-    return {"name": name, "versions": [version], "preferredVersion": version}
+def _group(types: Types, name: str) -> dict[str, Any]:
+    served = {kind.version for kind in types if kind.group == name} | {version for group, version in _REVIEWS if group == name}
+    versions = [{"groupVersion": f"{name}/{version}", "version": version} for version in sorted(served, key=version_rank)]
+    return {"name": name, "versions": versions, "preferredVersion": versions[0]}
+
+
+def version_rank(version: str) -> tuple[int, int, int, str]:
+    """Sorts API versions as Kubernetes prefers them: v2, v1, v1beta2, v1beta1, v1alpha1, then other names."""
+    found = re.fullmatch(r"v(\d+)(?:(alpha|beta)(\d+))?", version)
+    if found is None:
+        return (3, 0, 0, version)
+    stage = {None: 0, "beta": 1, "alpha": 2}[found[2]]
+    return (stage, -int(found[1]), -int(found[3] or 0), "")
 
 
 def _entry(kind: ResourceType) -> dict[str, Any]:

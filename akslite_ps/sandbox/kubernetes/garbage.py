@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 
+from akslite_ps.sandbox.kubernetes.control_plane import AllBut
 from akslite_ps.sandbox.kubernetes.deleting import FOREGROUND_FINALIZER, DeleteOptions, dependents, remove, remove_if_released
 from akslite_ps.sandbox.kubernetes.objects import Object, ObjectKey
-from akslite_ps.sandbox.kubernetes.resources import RESOURCE_TYPES, type_of_resource
 from akslite_ps.sandbox.kubernetes.state import ClusterState
 from akslite_ps.sandbox.kubernetes.store import Change
 
-_RESOURCES = frozenset(kind.resource for kind in RESOURCE_TYPES) - {"events", "leases.coordination.k8s.io", "endpoints"}
+_IGNORED = frozenset({"events", "leases.coordination.k8s.io", "endpoints"})
 # Not a resource: the key of an owner that is gone, with its uid as the name.
 _GONE = "gone"
 
@@ -19,14 +19,14 @@ _GONE = "gone"
 class GarbageCollector:
     """Deletes dependents of owners that are gone or wait for them."""
 
-    watches = _RESOURCES
+    watches = AllBut(_IGNORED)
 
     def concerns(self, change: Change, obj: Object, state: ClusterState) -> Iterable[ObjectKey]:
         """An owner that is gone; owners that wait in the foreground for this dependent."""
         if change.kind == "DELETED":
             yield ObjectKey(_GONE, "", obj["metadata"]["uid"])
             for reference in obj["metadata"].get("ownerReferences") or ():
-                yield from self._waiting_owner(reference["kind"], reference["name"], change.key.namespace)
+                yield from self._waiting_owner(reference["kind"], reference["name"], change.key.namespace, state)
         elif FOREGROUND_FINALIZER in (obj["metadata"].get("finalizers") or ()) and "deletionTimestamp" in obj["metadata"]:
             yield change.key
 
@@ -52,11 +52,12 @@ class GarbageCollector:
             owner["metadata"]["finalizers"].remove(FOREGROUND_FINALIZER)
             if not owner["metadata"]["finalizers"]:
                 del owner["metadata"]["finalizers"]
-            kind = type_of_resource(key.resource)
-            remove_if_released(state, kind, state.put(kind, owner))
+            served = state.types.of_resource(key.resource)
+            if served is not None:
+                remove_if_released(state, served, state.put(served, owner))
         return None
 
-    def _waiting_owner(self, kind: str, name: str, namespace: str) -> Iterable[ObjectKey]:
-        for served in RESOURCE_TYPES:
+    def _waiting_owner(self, kind: str, name: str, namespace: str, state: ClusterState) -> Iterable[ObjectKey]:
+        for served in state.types.all:
             if served.kind == kind:
                 yield ObjectKey(served.resource, namespace if served.namespaced else "", name)

@@ -77,6 +77,9 @@ class RequestHandler:
         try:
             return self._answer(raw)
         except ApiError as error:
+            if error.code == 404 and error.details == {}:
+                # Not an object of the API: the real server's plain answer, from which clients make a status of their own.
+                return Answer.text("404 page not found\n", 404)
             headers = {"Retry-After": "10"} if error.code == 429 else {}
             return Answer.of(error.as_status(), error.code, headers)
         except Exception:
@@ -124,7 +127,7 @@ class RequestHandler:
         parts = raw.path.strip("/").split("/")
         if parts[0] == "apis" and len(parts) >= 4 and discovery.review_kind(parts[1], parts[2], parts[-1]):
             return None
-        return read_resource_path(raw.method, raw.path, raw.query)
+        return read_resource_path(raw.method, raw.path, raw.query, self._state.types.find)
 
     def _authorize(self, request: ResourceRequest, user: User) -> None:
         resource = f"{request.kind.plural}/{request.subresource}" if request.subresource else request.kind.plural
@@ -144,36 +147,39 @@ class RequestHandler:
         if parts[0] == "openapi":
             return self._openapi(parts[1:], raw.headers.get("Accept", ""))
         response_encoding(raw.headers.get("Accept", ""))
+        types = self._state.types.all
         match parts:
             case ["version"]:
                 return Answer.of(discovery.version_info(self._state.facts.version))
             case [("healthz" | "livez" | "readyz") as check]:
                 return _health(check, verbose="verbose" in raw.query)
+            case ["healthz" | "livez" | "readyz", *one] if "/".join(one) in _HEALTH_CHECKS:
+                return Answer.text("ok")
             case ["api"]:
                 return Answer.of(discovery.core_versions(self._server_address))
             case ["apis"]:
-                return Answer.of(discovery.group_list())
-            case ["apis", name] if found := discovery.group(name):
+                return Answer.of(discovery.group_list(types))
+            case ["apis", name] if found := discovery.group(types, name):
                 return Answer.of(found)
-            case ["api", version] if found := discovery.resource_list("", version):
+            case ["api", version] if found := discovery.resource_list(types, "", version):
                 return Answer.of(found)
-            case ["apis", name, version] if found := discovery.resource_list(name, version):
+            case ["apis", name, version] if found := discovery.resource_list(types, name, version):
                 return Answer.of(found)
             case [""]:
                 return Answer.of({"paths": _PATHS})
         raise unknown_path()
 
     def _openapi(self, parts: list[str], accept: str) -> Answer:
-        version = self._state.facts.version
+        types = self._state.types
         # This server writes JSON only; clients that insist on protobuf fall back or say so.
         if "json" not in accept and "*/*" not in accept and accept:
             raise not_acceptable(("application/json",))
         match parts:
             case ["v2"]:
-                return Answer(openapi.document_v2(version))
+                return Answer(openapi.document_v2(types.version, types.custom))
             case ["v3"]:
-                return Answer.of(openapi.index_v3(version))
-            case ["v3", *path] if (document := openapi.document_v3(version, "/".join(path))) is not None:
+                return Answer.of(openapi.index_v3(types.version, types.custom))
+            case ["v3", *path] if (document := openapi.document_v3(types.version, "/".join(path), types.custom)) is not None:
                 return Answer(document)
         raise unknown_path()
 

@@ -21,6 +21,7 @@ from akslite_ps.sandbox.kubernetes.assumptions import (
     IMAGE_PULL_SECONDS,
     UNPULLABLE_IMAGE_HOSTS,
 )
+from akslite_ps.sandbox.kubernetes.container_ends import advance_ends
 from akslite_ps.sandbox.kubernetes.mounts import missing_claims, missing_configuration, missing_volume_source
 from akslite_ps.sandbox.kubernetes.nodes import address_of, is_ready, is_unknown
 from akslite_ps.sandbox.kubernetes.objects import (
@@ -66,9 +67,24 @@ class PodController:
             return self._schedule(pod, state)
         if "startTime" not in pod["status"]:
             return self._admit(pod, state)
+        if pod["spec"].get("restartPolicy", "Always") != "Always" and "podIP" in pod["status"]:
+            return self._run_out(pod, state)
         if _waiting(pod):
             return self._start(pod, state)
         return self._probe(pod, state)
+
+    def _run_out(self, pod: Object, state: ClusterState) -> dt.datetime | None:
+        """A pod whose containers may end by themselves."""
+        if pod["spec"]["nodeName"] in state.silent_nodes:
+            return None
+        due = advance_ends(pod, state.now)
+        if all("running" in item["state"] for item in pod["status"]["containerStatuses"]):
+            probed = self._probe(pod, state)
+            return min((moment for moment in (due, probed) if moment is not None), default=None)
+        if pod["status"]["phase"] not in _FINISHED:
+            _set_ready(pod, False, state.now)
+        state.put(resources.PODS, pod)
+        return due
 
     def _schedule(self, pod: Object, state: ClusterState) -> dt.datetime | None:
         node, why_not = place(pod, state)

@@ -7,9 +7,9 @@ import json
 from collections.abc import Iterable
 
 from akslite_ps.sandbox.kubernetes import resources
+from akslite_ps.sandbox.kubernetes.control_plane import AllBut
 from akslite_ps.sandbox.kubernetes.deleting import DeleteOptions, remove, remove_if_released
 from akslite_ps.sandbox.kubernetes.objects import Object, ObjectKey
-from akslite_ps.sandbox.kubernetes.resources import RESOURCE_TYPES
 from akslite_ps.sandbox.kubernetes.state import ClusterState
 from akslite_ps.sandbox.kubernetes.store import Change
 
@@ -19,13 +19,13 @@ _ROOT_CA = "kube-root-ca.crt"
 class NamespaceController:
     """Furnishes namespaces and empties those that are going."""
 
-    watches = frozenset(kind.resource for kind in RESOURCE_TYPES if kind.namespaced) | {"namespaces"}
+    watches = AllBut()
 
     def concerns(self, change: Change, obj: Object, state: ClusterState) -> Iterable[ObjectKey]:
         """The namespace itself, or the one in which something was deleted."""
         if change.key.resource == "namespaces":
             return () if change.kind == "DELETED" else (change.key,)
-        if change.kind == "DELETED":
+        if change.kind == "DELETED" and change.key.namespace:
             return (ObjectKey("namespaces", "", change.key.namespace),)
         return ()
 
@@ -54,8 +54,9 @@ class NamespaceController:
     def _empty(self, namespace: Object, state: ClusterState) -> None:
         name = namespace["metadata"]["name"]
         left = False
-        for kind in RESOURCE_TYPES:
-            if not kind.namespaced:
+        for resource in state.store.resources():
+            kind = state.types.of_resource(resource)
+            if kind is None or not kind.namespaced:
                 continue
             for key in state.store.keys(kind.resource, name):
                 encoded = state.store.encoded(key)

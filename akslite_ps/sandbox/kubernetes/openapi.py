@@ -5,12 +5,15 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
+from akslite_ps.sandbox.kubernetes.custom_types import shape_of
 from akslite_ps.sandbox.kubernetes.definitions import Schema, published_definitions
 from akslite_ps.sandbox.kubernetes.resources import RESOURCE_TYPES, ResourceType
 from akslite_ps.sandbox.kubernetes.store import encode
+
+Kinds = tuple[ResourceType, ...]
 
 _V3_REFERENCE = "#/components/schemas/"
 _V2_REFERENCE = "#/definitions/"
@@ -18,56 +21,70 @@ _WRITE_PARAMETERS = ("dryRun", "fieldManager", "fieldValidation")
 _ACTIONS = {"get": "get", "post": "post", "put": "put", "patch": "patch", "delete": "delete"}
 
 
-def index_v3(version: str) -> dict[str, Any]:
-    """The answer of ``/openapi/v3``: one document per group and version."""
+def index_v3(version: str, custom: Kinds = ()) -> dict[str, Any]:
+    """The answer of ``/openapi/v3``: one document per group and version.
+
+    Args:
+        version: The Kubernetes version.
+        custom: The types that the cluster serves beside the built-in ones.
+    """
     paths = {}
-    for path in _group_paths():
-        mark = hashlib.sha256(f"{version}{path}".encode()).hexdigest()[:64].upper()
+    for path in _group_paths(custom):
+        marks = [kind.custom.mark for kind in custom if kind.custom is not None and _group_path(kind) == path]
+        mark = hashlib.sha256(f"{version}{path}{marks}".encode()).hexdigest()[:64].upper()
         paths[path] = {"serverRelativeURL": f"/openapi/v3/{path}?hash={mark}"}
     return {"paths": paths}
 
 
-def document_v3(version: str, path: str) -> bytes | None:
+def document_v3(version: str, path: str, custom: Kinds = ()) -> bytes | None:
     """The OpenAPI 3 document of ``api/v1`` or ``apis/<group>/<version>``, None for another path."""
-    if path not in _group_paths():
+    if path not in _group_paths(custom):
         return None
-    return gzip.decompress(_document_v3(version, path))
+    return gzip.decompress(_document_v3(version, path, tuple(kind for kind in custom if _group_path(kind) == path)))
 
 
-def document_v2(version: str) -> bytes:
+def document_v2(version: str, custom: Kinds = ()) -> bytes:
     """The OpenAPI 2 document of the whole API."""
-    return gzip.decompress(_document_v2(version))
+    return gzip.decompress(_document_v2(version, custom))
 
 
-@cache
-def _document_v3(version: str, path: str) -> bytes:
-    kinds = [kind for kind in RESOURCE_TYPES if _group_path(kind) == path]
-    definitions = published_definitions(version)
-    names = _reachable([kind.definition for kind in kinds], definitions)
+@lru_cache(128)
+def _document_v3(version: str, path: str, custom: Kinds) -> bytes:
+    kinds = [kind for kind in (*RESOURCE_TYPES, *custom) if _group_path(kind) == path]
     document = {
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes", "version": version},
         "paths": _paths(kinds, _V3_REFERENCE, version_3=True),
-        "components": {"schemas": {name: _refer(definitions[name], _V3_REFERENCE) for name in names}},
+        "components": {"schemas": _schemas(version, kinds, _V3_REFERENCE)},
     }
     return gzip.compress(encode(document), 6)
 
 
-@cache
-def _document_v2(version: str) -> bytes:
-    definitions = published_definitions(version)
-    names = _reachable([kind.definition for kind in RESOURCE_TYPES], definitions)
+@lru_cache(32)
+def _document_v2(version: str, custom: Kinds) -> bytes:
+    kinds = [*RESOURCE_TYPES, *custom]
     document = {
         "swagger": "2.0",
         "info": {"title": "Kubernetes", "version": version},
-        "paths": _paths(list(RESOURCE_TYPES), _V2_REFERENCE, version_3=False),
-        "definitions": {name: _refer(definitions[name], _V2_REFERENCE) for name in names},
+        "paths": _paths(kinds, _V2_REFERENCE, version_3=False),
+        "definitions": _schemas(version, kinds, _V2_REFERENCE),
     }
     return gzip.compress(encode(document), 6)
 
 
-def _group_paths() -> list[str]:
-    return list(dict.fromkeys(_group_path(kind) for kind in RESOURCE_TYPES))
+def _schemas(version: str, kinds: list[ResourceType], prefix: str) -> dict[str, Schema]:
+    """The definitions of these kinds and of what they refer to."""
+    definitions = published_definitions(version)
+    for kind in kinds:
+        if kind.custom is not None:
+            identity = {"group": kind.group, "version": kind.version, "kind": kind.kind}
+            definitions[kind.definition] = {**shape_of(kind.custom.schema), "x-kubernetes-group-version-kind": [identity]}
+    names = _reachable([kind.definition for kind in kinds], definitions)
+    return {name: _refer(definitions[name], prefix) for name in names}
+
+
+def _group_paths(custom: Kinds) -> list[str]:
+    return list(dict.fromkeys(_group_path(kind) for kind in (*RESOURCE_TYPES, *custom)))
 
 
 def _group_path(kind: ResourceType) -> str:

@@ -72,17 +72,15 @@ def apply_configuration(
     owners = _read(live)
     wanted = fields_of(applied, schema, definitions)
     own = (writer.manager, _APPLY, writer.subresource)
-    contested: dict[Path, tuple[str, str]] = {}
-    for key, (fields, _) in owners.items():
+    contested: dict[Path, str] = {}
+    for key, (fields, entry) in owners.items():
         if key != own:
             lost = [path for path in fields & wanted if value_at(live, path) != value_at(applied, path)]
-            contested |= dict.fromkeys(lost, (key[0], key[1]))
+            how = f" using {entry.get('apiVersion') or applied['apiVersion']}" if key[1] == _UPDATE else ""
+            contested |= dict.fromkeys(lost, f'"{key[0]}"{how}')
     if contested and not force:
-        causes = [
-            Cause("FieldManagerConflict", f'conflict with "{manager}"{" using v1" if operation == _UPDATE else ""}', display(path))
-            for path, (manager, operation) in sorted(contested.items())
-        ]
-        raise apply_conflict(causes, sorted({manager for manager, _ in contested.values()}))
+        causes = [Cause("FieldManagerConflict", f"conflict with {who}", display(path)) for path, who in sorted(contested.items())]
+        raise apply_conflict(causes, sorted(set(contested.values())))
     merged: Object = _merge(copy.deepcopy(live or {}), applied, schema, definitions)
     previous = owners.get(own, (frozenset(), {}))[0]
     owned_by_others = {path for key, (fields, _) in owners.items() if key != own for path in fields}
@@ -127,7 +125,7 @@ def _read(obj: Mapping[str, Any] | None) -> _Owners:
     return {
         (entry["manager"], entry["operation"], entry.get("subresource", "")): (
             from_fields_v1(entry.get("fieldsV1") or {}),
-            {"time": entry.get("time")},
+            {"time": entry.get("time"), "apiVersion": entry.get("apiVersion")},
         )
         for entry in entries
     }

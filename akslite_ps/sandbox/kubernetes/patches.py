@@ -103,8 +103,8 @@ def _merge_list(target: list[Any], patch: list[Any], schema: Schema, definitions
     items = definitions.items(schema)
     result = list(target)
     for item in patch:
-        if key not in item:
-            raise bad_request(f"map: {dict(item)} does not contain declared merge key: {key}")
+        if not isinstance(item, Mapping) or key not in item:
+            raise bad_request(f"map: {item} does not contain declared merge key: {key}")
         at = next((index for index, present in enumerate(result) if present.get(key) == item[key]), None)
         if item.get(_DIRECTIVE) == "delete":
             result = [present for present in result if present.get(key) != item[key]]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from akslite_ps.sandbox.kubernetes import resources
 from akslite_ps.sandbox.kubernetes.defaults import fill_defaults
@@ -18,6 +19,9 @@ _AWAY_TOLERATIONS = tuple(
 )
 
 
+_TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a path
+
+
 def make_pod(
     owner: Object,
     name_prefix: str,
@@ -26,6 +30,8 @@ def make_pod(
     labels: Mapping[str, str] | None = None,
     node: str | None = None,
     tolerations: Iterable[Mapping[str, str]] = (),
+    name: str | None = None,
+    changes: Callable[[Object], None] | None = None,
 ) -> Object:
     """A pod from the owner's template, created in the store.
 
@@ -35,6 +41,8 @@ def make_pod(
         labels: Labels beside the template's.
         node: Node to bind it to, where the controller places it itself.
         tolerations: Tolerations beside the template's.
+        name: The pod's whole name, where it is not random.
+        changes: Called with the pod before admission, for what differs from pod to pod.
     """
     template = copy.deepcopy(owner["spec"]["template"])
     metadata = template.get("metadata") or {}
@@ -42,7 +50,7 @@ def make_pod(
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
-            "name": f"{name_prefix}{name_suffix()}",
+            "name": name or f"{name_prefix}{name_suffix()}",
             "generateName": name_prefix,
             "namespace": namespace_of(owner),
             "labels": {**(metadata.get("labels") or {}), **(labels or {})},
@@ -56,6 +64,8 @@ def make_pod(
         pod["spec"]["nodeName"] = node
     if tolerations:
         pod["spec"]["tolerations"] = [*(pod["spec"].get("tolerations") or ()), *(dict(item) for item in tolerations)]
+    if changes is not None:
+        changes(pod)
     admit_pod(pod)
     return state.add(resources.PODS, pod)
 
@@ -73,7 +83,35 @@ def admit_pod(pod: Object) -> None:
     for wanted in _AWAY_TOLERATIONS:
         if not any(item.get("key") in {wanted["key"], None} and item.get("effect") in {"NoExecute", None} for item in tolerations):
             tolerations.append(dict(wanted))
+    _mount_token(pod)
     pod["status"] = {"phase": "Pending", "qosClass": _quality_of_service(pod)}
+
+
+def _mount_token(pod: Object) -> None:
+    """The volume with the service account's token, in every container that has nothing at its place."""
+    spec = pod["spec"]
+    if spec.get("automountServiceAccountToken") is False or "kubernetes.io/config.mirror" in (
+        pod["metadata"].get("annotations") or {}
+    ):
+        return
+    free = [
+        container
+        for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))
+        if not any(mount.get("mountPath") == _TOKEN_PATH for mount in container.get("volumeMounts") or ())
+    ]
+    if not free:
+        return
+    name = f"kube-api-access-{name_suffix()}"
+    items = [{"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}]
+    sources: list[dict[str, Any]] = [
+        {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
+        {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+        {"downwardAPI": {"items": items}},
+    ]
+    spec["volumes"] = [*(spec.get("volumes") or ()), {"name": name, "projected": {"sources": sources, "defaultMode": 420}}]
+    for container in free:
+        mount = {"name": name, "readOnly": True, "mountPath": _TOKEN_PATH}
+        container["volumeMounts"] = [*(container.get("volumeMounts") or ()), mount]
 
 
 def delete_pod(pod: Object, state: ClusterState, grace_s: int | None = None) -> None:

@@ -33,7 +33,7 @@ class Printer:
     cells: Callable[[Object, dt.datetime], Cells]
 
 
-def _columns(text: str) -> tuple[Column, ...]:
+def make_columns(text: str) -> tuple[Column, ...]:
     """Columns from a compact form: names separated by ``|``, ``#`` marks integers, a ``+`` in front the wide ones."""
     made = []
     for item in text.split("|"):
@@ -45,7 +45,8 @@ def _columns(text: str) -> tuple[Column, ...]:
     return tuple(made)
 
 
-def _created(obj: Object, now: dt.datetime) -> str:
+def created(obj: Object, now: dt.datetime) -> str:
+    """The object's age."""
     return age(obj["metadata"].get("creationTimestamp"), now)
 
 
@@ -59,7 +60,7 @@ def _pod(obj: Object, now: dt.datetime) -> Cells:
         f"{ready}/{len(spec.get('containers') or [])}",
         _pod_reason(obj),
         _restarts(statuses, now),
-        _created(obj, now),
+        created(obj, now),
         status.get("podIP") or NONE,
         spec.get("nodeName") or NONE,
         status.get("nominatedNodeName") or NONE,
@@ -104,7 +105,7 @@ def _node(obj: Object, now: dt.datetime) -> Cells:
         name_of(obj),
         ",".join(words),
         ",".join(roles) or NONE,
-        _created(obj, now),
+        created(obj, now),
         info.get("kubeletVersion", ""),
         addresses.get("InternalIP", NONE),
         addresses.get("ExternalIP", NONE),
@@ -115,15 +116,17 @@ def _node(obj: Object, now: dt.datetime) -> Cells:
 
 
 def _namespace(obj: Object, now: dt.datetime) -> Cells:
-    return [name_of(obj), obj.get("status", {}).get("phase", ""), _created(obj, now)]
+    return [name_of(obj), obj.get("status", {}).get("phase", ""), created(obj, now)]
 
 
-def _containers(obj: Object) -> list[str]:
-    containers = obj["spec"]["template"]["spec"].get("containers") or []
+def containers_of(spec: Mapping[str, Any]) -> list[str]:
+    """Names and images of the containers in a workload's template."""
+    containers = spec["template"]["spec"].get("containers") or []
     return [",".join(item["name"] for item in containers), ",".join(item.get("image", "") for item in containers)]
 
 
-def _selector(selector: Mapping[str, Any] | None) -> str:
+def shown_selector(selector: Mapping[str, Any] | None) -> str:
+    """A label selector as it is printed."""
     if not selector:
         return NONE
     parts = [f"{key}={value}" for key, value in sorted((selector.get("matchLabels") or {}).items())]
@@ -137,7 +140,8 @@ def _selector(selector: Mapping[str, Any] | None) -> str:
     return ",".join(parts) or NONE
 
 
-def _labels(labels: Mapping[str, str] | None) -> str:
+def shown_labels(labels: Mapping[str, str] | None) -> str:
+    """Labels as they are printed."""
     return ",".join(f"{key}={value}" for key, value in sorted((labels or {}).items())) or NONE
 
 
@@ -148,16 +152,16 @@ def _deployment(obj: Object, now: dt.datetime) -> Cells:
         f"{status.get('readyReplicas', 0)}/{spec.get('replicas', 1)}",
         status.get("updatedReplicas", 0),
         status.get("availableReplicas", 0),
-        _created(obj, now),
-        *_containers(obj),
-        _selector(spec.get("selector")),
+        created(obj, now),
+        *containers_of(spec),
+        shown_selector(spec.get("selector")),
     ]
 
 
 def _replica_set(obj: Object, now: dt.datetime) -> Cells:
     spec, status = obj["spec"], obj.get("status", {})
     counts = [spec.get("replicas", 1), status.get("replicas", 0), status.get("readyReplicas", 0)]
-    return [name_of(obj), *counts, _created(obj, now), *_containers(obj), _selector(spec.get("selector"))]
+    return [name_of(obj), *counts, created(obj, now), *containers_of(spec), shown_selector(spec.get("selector"))]
 
 
 def _daemon_set(obj: Object, now: dt.datetime) -> Cells:
@@ -166,10 +170,10 @@ def _daemon_set(obj: Object, now: dt.datetime) -> Cells:
     return [
         name_of(obj),
         *(status.get(field, 0) for field in fields),
-        _labels(obj["spec"]["template"]["spec"].get("nodeSelector")),
-        _created(obj, now),
-        *_containers(obj),
-        _selector(obj["spec"].get("selector")),
+        shown_labels(obj["spec"]["template"]["spec"].get("nodeSelector")),
+        created(obj, now),
+        *containers_of(obj["spec"]),
+        shown_selector(obj["spec"].get("selector")),
     ]
 
 
@@ -185,8 +189,8 @@ def _service(obj: Object, now: dt.datetime) -> Cells:
         spec.get("clusterIP") or NONE,
         _external_address(obj),
         ",".join(ports) or NONE,
-        _created(obj, now),
-        _labels(spec.get("selector")),
+        created(obj, now),
+        shown_labels(spec.get("selector")),
     ]
 
 
@@ -203,15 +207,15 @@ def _external_address(obj: Object) -> str:
 
 
 def _config_map(obj: Object, now: dt.datetime) -> Cells:
-    return [name_of(obj), len(obj.get("data") or ()) + len(obj.get("binaryData") or ()), _created(obj, now)]
+    return [name_of(obj), len(obj.get("data") or ()) + len(obj.get("binaryData") or ()), created(obj, now)]
 
 
 def _secret(obj: Object, now: dt.datetime) -> Cells:
-    return [name_of(obj), obj.get("type", ""), len(obj.get("data") or ()), _created(obj, now)]
+    return [name_of(obj), obj.get("type", ""), len(obj.get("data") or ()), created(obj, now)]
 
 
 def _service_account(obj: Object, now: dt.datetime) -> Cells:
-    return [name_of(obj), len(obj.get("secrets") or ()), _created(obj, now)]
+    return [name_of(obj), len(obj.get("secrets") or ()), created(obj, now)]
 
 
 def _event(obj: Object, now: dt.datetime) -> Cells:
@@ -233,7 +237,7 @@ def _event(obj: Object, now: dt.datetime) -> Cells:
 
 
 def _lease(obj: Object, now: dt.datetime) -> Cells:
-    return [name_of(obj), obj.get("spec", {}).get("holderIdentity", ""), _created(obj, now)]
+    return [name_of(obj), obj.get("spec", {}).get("holderIdentity", ""), created(obj, now)]
 
 
 def _endpoints(obj: Object, now: dt.datetime) -> Cells:
@@ -244,14 +248,14 @@ def _endpoints(obj: Object, now: dt.datetime) -> Cells:
         for address in subset.get("addresses") or ()
     ]
     more = f" + {len(pairs) - 3} more..." if len(pairs) > 3 else ""
-    return [name_of(obj), ",".join(pairs[:3]) + more or NONE, _created(obj, now)]
+    return [name_of(obj), ",".join(pairs[:3]) + more or NONE, created(obj, now)]
 
 
 def _endpoint_slice(obj: Object, now: dt.datetime) -> Cells:
     ports = ",".join(str(port.get("port")) for port in obj.get("ports") or ()) or UNSET
     addresses = [address for item in obj.get("endpoints") or () for address in item["addresses"]]
     more = f" + {len(addresses) - 3} more..." if len(addresses) > 3 else ""
-    return [name_of(obj), obj["addressType"], ports, ",".join(addresses[:3]) + more or UNSET, _created(obj, now)]
+    return [name_of(obj), obj["addressType"], ports, ",".join(addresses[:3]) + more or UNSET, created(obj, now)]
 
 
 def _access_modes(modes: Sequence[str] | None) -> str:
@@ -270,7 +274,7 @@ def _claim(obj: Object, now: dt.datetime) -> Cells:
         _access_modes(status.get("accessModes")) if bound else "",
         spec.get("storageClassName", ""),
         spec.get("volumeAttributesClassName") or UNSET,
-        _created(obj, now),
+        created(obj, now),
         spec.get("volumeMode") or UNSET,
     ]
 
@@ -288,7 +292,7 @@ def _volume(obj: Object, now: dt.datetime) -> Cells:
         spec.get("storageClassName", ""),
         spec.get("volumeAttributesClassName") or UNSET,
         obj.get("status", {}).get("reason", ""),
-        _created(obj, now),
+        created(obj, now),
         spec.get("volumeMode") or UNSET,
     ]
 
@@ -301,7 +305,7 @@ def _storage_class(obj: Object, now: dt.datetime) -> Cells:
         obj.get("reclaimPolicy", "Delete"),
         obj.get("volumeBindingMode", "Immediate"),
         bool(obj.get("allowVolumeExpansion")),
-        _created(obj, now),
+        created(obj, now),
     ]
 
 
@@ -312,7 +316,7 @@ def _disruption_budget(obj: Object, now: dt.datetime) -> Cells:
         str(spec.get("minAvailable", "N/A")),
         str(spec.get("maxUnavailable", "N/A")),
         obj.get("status", {}).get("disruptionsAllowed", 0),
-        _created(obj, now),
+        created(obj, now),
     ]
 
 
@@ -326,7 +330,7 @@ def _binding(obj: Object, now: dt.datetime) -> Cells:
         space = f"{subject.get('namespace', '')}/" if subject["kind"] == "ServiceAccount" else ""
         subjects.setdefault(subject["kind"], []).append(space + subject["name"])
     listed = [", ".join(subjects[kind]) for kind in ("User", "Group", "ServiceAccount")]
-    return [name_of(obj), f"{obj['roleRef']['kind']}/{obj['roleRef']['name']}", _created(obj, now), *listed]
+    return [name_of(obj), f"{obj['roleRef']['kind']}/{obj['roleRef']['name']}", created(obj, now), *listed]
 
 
 def _priority_class(obj: Object, now: dt.datetime) -> Cells:
@@ -334,7 +338,7 @@ def _priority_class(obj: Object, now: dt.datetime) -> Cells:
         name_of(obj),
         obj["value"],
         bool(obj.get("globalDefault")),
-        _created(obj, now),
+        created(obj, now),
         obj.get("preemptionPolicy", "PreemptLowerPriority"),
     ]
 
@@ -342,46 +346,48 @@ def _priority_class(obj: Object, now: dt.datetime) -> Cells:
 def _controller_revision(obj: Object, now: dt.datetime) -> Cells:
     owner = controller_of(obj)
     group = f".{owner['apiVersion'].split('/')[0]}" if owner and "/" in owner["apiVersion"] else ""
-    return [name_of(obj), f"{owner['kind'].lower()}{group}/{owner['name']}" if owner else NONE, obj["revision"], _created(obj, now)]
+    return [name_of(obj), f"{owner['kind'].lower()}{group}/{owner['name']}" if owner else NONE, obj["revision"], created(obj, now)]
 
 
-_WORKLOAD_TAIL = "|+Containers|+Images|+Selector"
-_BINDING_COLUMNS = _columns("Name|Role|Age|+Users|+Groups|+ServiceAccounts")
+WORKLOAD_TAIL = "|+Containers|+Images|+Selector"
+_BINDING_COLUMNS = make_columns("Name|Role|Age|+Users|+Groups|+ServiceAccounts")
 
 PRINTERS: Mapping[str, Printer] = {
-    "Pod": Printer(_columns("Name|Ready|Status|Restarts|Age|+IP|+Node|+Nominated Node|+Readiness Gates"), _pod),
+    "Pod": Printer(make_columns("Name|Ready|Status|Restarts|Age|+IP|+Node|+Nominated Node|+Readiness Gates"), _pod),
     "Node": Printer(
-        _columns("Name|Status|Roles|Age|Version|+Internal-IP|+External-IP|+OS-Image|+Kernel-Version|+Container-Runtime"), _node
+        make_columns("Name|Status|Roles|Age|Version|+Internal-IP|+External-IP|+OS-Image|+Kernel-Version|+Container-Runtime"), _node
     ),
-    "Namespace": Printer(_columns("Name|Status|Age"), _namespace),
-    "Deployment": Printer(_columns("Name|Ready|#Up-to-date|#Available|Age" + _WORKLOAD_TAIL), _deployment),
-    "ReplicaSet": Printer(_columns("Name|#Desired|#Current|#Ready|Age" + _WORKLOAD_TAIL), _replica_set),
+    "Namespace": Printer(make_columns("Name|Status|Age"), _namespace),
+    "Deployment": Printer(make_columns("Name|Ready|#Up-to-date|#Available|Age" + WORKLOAD_TAIL), _deployment),
+    "ReplicaSet": Printer(make_columns("Name|#Desired|#Current|#Ready|Age" + WORKLOAD_TAIL), _replica_set),
     "DaemonSet": Printer(
-        _columns("Name|#Desired|#Current|#Ready|#Up-to-date|#Available|Node Selector|Age" + _WORKLOAD_TAIL), _daemon_set
+        make_columns("Name|#Desired|#Current|#Ready|#Up-to-date|#Available|Node Selector|Age" + WORKLOAD_TAIL), _daemon_set
     ),
-    "Service": Printer(_columns("Name|Type|Cluster-IP|External-IP|Port(s)|Age|+Selector"), _service),
-    "ConfigMap": Printer(_columns("Name|#Data|Age"), _config_map),
-    "Secret": Printer(_columns("Name|Type|#Data|Age"), _secret),
-    "ServiceAccount": Printer(_columns("Name|#Secrets|Age"), _service_account),
-    "Event": Printer(_columns("Last Seen|Type|Reason|Object|+Subobject|+Source|Message|+First Seen|+#Count|+Name"), _event),
-    "Lease": Printer(_columns("Name|Holder|Age"), _lease),
-    "Endpoints": Printer(_columns("Name|Endpoints|Age"), _endpoints),
-    "EndpointSlice": Printer(_columns("Name|AddressType|Ports|Endpoints|Age"), _endpoint_slice),
+    "Service": Printer(make_columns("Name|Type|Cluster-IP|External-IP|Port(s)|Age|+Selector"), _service),
+    "ConfigMap": Printer(make_columns("Name|#Data|Age"), _config_map),
+    "Secret": Printer(make_columns("Name|Type|#Data|Age"), _secret),
+    "ServiceAccount": Printer(make_columns("Name|#Secrets|Age"), _service_account),
+    "Event": Printer(make_columns("Last Seen|Type|Reason|Object|+Subobject|+Source|Message|+First Seen|+#Count|+Name"), _event),
+    "Lease": Printer(make_columns("Name|Holder|Age"), _lease),
+    "Endpoints": Printer(make_columns("Name|Endpoints|Age"), _endpoints),
+    "EndpointSlice": Printer(make_columns("Name|AddressType|Ports|Endpoints|Age"), _endpoint_slice),
     "PersistentVolumeClaim": Printer(
-        _columns("Name|Status|Volume|Capacity|Access Modes|StorageClass|VolumeAttributesClass|Age|+VolumeMode"), _claim
+        make_columns("Name|Status|Volume|Capacity|Access Modes|StorageClass|VolumeAttributesClass|Age|+VolumeMode"), _claim
     ),
     "PersistentVolume": Printer(
-        _columns(
+        make_columns(
             "Name|Capacity|Access Modes|Reclaim Policy|Status|Claim|StorageClass|VolumeAttributesClass|Reason|Age|+VolumeMode"
         ),
         _volume,
     ),
-    "StorageClass": Printer(_columns("Name|Provisioner|ReclaimPolicy|VolumeBindingMode|AllowVolumeExpansion|Age"), _storage_class),
-    "PodDisruptionBudget": Printer(_columns("Name|Min Available|Max Unavailable|#Allowed Disruptions|Age"), _disruption_budget),
-    "Role": Printer(_columns("Name|Created At"), _role),
-    "ClusterRole": Printer(_columns("Name|Created At"), _role),
+    "StorageClass": Printer(
+        make_columns("Name|Provisioner|ReclaimPolicy|VolumeBindingMode|AllowVolumeExpansion|Age"), _storage_class
+    ),
+    "PodDisruptionBudget": Printer(make_columns("Name|Min Available|Max Unavailable|#Allowed Disruptions|Age"), _disruption_budget),
+    "Role": Printer(make_columns("Name|Created At"), _role),
+    "ClusterRole": Printer(make_columns("Name|Created At"), _role),
     "RoleBinding": Printer(_BINDING_COLUMNS, _binding),
     "ClusterRoleBinding": Printer(_BINDING_COLUMNS, _binding),
-    "PriorityClass": Printer(_columns("Name|#Value|Global-Default|Age|+PreemptionPolicy"), _priority_class),
-    "ControllerRevision": Printer(_columns("Name|Controller|#Revision|Age"), _controller_revision),
+    "PriorityClass": Printer(make_columns("Name|#Value|Global-Default|Age|+PreemptionPolicy"), _priority_class),
+    "ControllerRevision": Printer(make_columns("Name|Controller|#Revision|Age"), _controller_revision),
 }

@@ -6,6 +6,7 @@ import base64
 import json
 
 from akslite_ps.sandbox.kubernetes.answers import Answer, WatchOrder
+from akslite_ps.sandbox.kubernetes.custom_types import has_other_forms, served_form
 from akslite_ps.sandbox.kubernetes.objects import Object, ObjectKey
 from akslite_ps.sandbox.kubernetes.requests import Encoding, ResourceRequest
 from akslite_ps.sandbox.kubernetes.resources import ResourceType
@@ -25,13 +26,14 @@ def get_object(state: ClusterState, request: ResourceRequest, encoding: Encoding
     encoded = state.store.encoded(ObjectKey(request.kind.resource, request.namespace, request.name))
     if encoded is None:
         raise not_found(request.kind.plural, request.kind.group, request.name)
-    if encoding == "json":
+    if encoding == "json" and not has_other_forms(request.kind):
         return Answer(encoded)
     return render(state, request, json.loads(encoded), encoding)
 
 
 def render(state: ClusterState, request: ResourceRequest, obj: Object, encoding: Encoding, code: int = 200) -> Answer:
     """One object in the form the client asked for."""
+    obj = served_form(request.kind, obj)
     if encoding == "table":
         version = obj.get("metadata", {}).get("resourceVersion", "")
         return Answer.of(make_table(request.kind, [obj], state.now, {"resourceVersion": version}, _include(request)), code)
@@ -74,6 +76,8 @@ def list_objects(state: ClusterState, request: ResourceRequest, encoding: Encodi
         metadata["continue"] = _write_token(revision, last)
         if matches is None:
             metadata["remainingItemCount"] = rest
+    if has_other_forms(request.kind):
+        page = [encode(served_form(request.kind, json.loads(item))) for item in page]
     if encoding == "table":
         return Answer.of(make_table(request.kind, [json.loads(item) for item in page], state.now, metadata, _include(request)))
     if encoding == "metadata":
@@ -129,11 +133,12 @@ def partial_metadata(obj: Object) -> Object:
 
 
 def _join(kind: ResourceType, metadata: dict[str, object], page: list[bytes]) -> bytes:
-    """A list from encoded objects. As on the real server its items carry no kind and apiVersion of their own."""
+    """A list from encoded objects. As on the real server its items carry no kind and apiVersion, but for those of custom kinds."""
     head = encode({"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": metadata})
     prefix = encode({"apiVersion": kind.api_version, "kind": kind.kind})[:-1] + b","
-    items = [b"{" + item[len(prefix) :] if item.startswith(prefix) else item for item in page]
-    return head[:-1] + b',"items":[' + b",".join(items) + b"]}"
+    if kind.custom is None:
+        page = [b"{" + item[len(prefix) :] if item.startswith(prefix) else item for item in page]
+    return head[:-1] + b',"items":[' + b",".join(page) + b"]}"
 
 
 def _include(request: ResourceRequest) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -58,8 +58,13 @@ class ResourceRequest:
         return int(text)
 
 
-def read_resource_path(method: str, path: str, query: Mapping[str, str]) -> ResourceRequest | None:
+def read_resource_path(
+    method: str, path: str, query: Mapping[str, str], find: Callable[[str, str, str], ResourceType | None] = find_type
+) -> ResourceRequest | None:
     """The resource request in a path, or None where the path names no resource (version, health, discovery).
+
+    Args:
+        find: Finds the type served under group, version and plural.
 
     Raises:
         ApiError: 404 for an unknown resource, 405 for a verb it does not know.
@@ -75,7 +80,7 @@ def read_resource_path(method: str, path: str, query: Mapping[str, str]) -> Reso
     namespace = ""
     if rest[0] == "namespaces" and len(rest) > 2 and not (group == "" and rest[2] in {"status", "finalize"} and len(rest) == 3):
         namespace, rest = rest[1], rest[2:]
-    kind = find_type(group, version, rest[0])
+    kind = find(group, version, rest[0])
     if kind is None or len(rest) > 3 or (namespace and not kind.namespaced):
         raise unknown_path()
     name = rest[1] if len(rest) > 1 else ""

@@ -6,20 +6,18 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from akslite_ps.sandbox.kubernetes.definition_rules import definition_faults
 from akslite_ps.sandbox.kubernetes.objects import Object, labels_of, name_of
+from akslite_ps.sandbox.kubernetes.pod_rules import LABEL, LABEL_TEXT, pod_faults, pod_spec_faults
 from akslite_ps.sandbox.kubernetes.quantities import is_portion
 from akslite_ps.sandbox.kubernetes.resources import ResourceType
 from akslite_ps.sandbox.kubernetes.selectors import selects
-from akslite_ps.sandbox.kubernetes.status import Cause, invalid
+from akslite_ps.sandbox.kubernetes.status import Cause, invalid, invalid_value
+from akslite_ps.sandbox.kubernetes.workload_rules import autoscaler_faults, cron_job_faults, ingress_faults, job_faults
 
-_LABEL = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
 _SUBDOMAIN = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
 _LABEL_VALUE = re.compile(r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$")
 _QUALIFIED = re.compile(r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$")
-_LABEL_TEXT = (
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an "
-    "alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
-)
 _SUBDOMAIN_TEXT = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with "
     "an alphanumeric character (e.g. 'example.com', regex used for validation is "
@@ -27,8 +25,6 @@ _SUBDOMAIN_TEXT = (
 )
 _FREE_NAMES = frozenset({"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"})
 _LABEL_NAMES = frozenset({"Namespace", "Service"})
-# What may change in the spec of a pod that exists.
-_MUTABLE_POD_FIELDS = frozenset({"activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds"})
 
 
 def check_rules(kind: ResourceType, obj: Object, before: Object | None, missing: list[Cause]) -> None:
@@ -42,7 +38,7 @@ def check_rules(kind: ResourceType, obj: Object, before: Object | None, missing:
         ApiError: 422 with every cause found.
     """
     causes = [*_metadata(kind, obj), *missing]
-    checks = _BY_KIND.get(kind.kind)
+    checks = _BY_KIND.get(kind.kind) if kind.custom is None else None
     if checks and not missing:
         causes += checks(obj, before)
     if causes:
@@ -53,19 +49,19 @@ def _metadata(kind: ResourceType, obj: Object) -> Iterator[Cause]:
     name = name_of(obj)
     if not name:
         yield Cause("FieldValueRequired", "Required value: name or generateName is required", "metadata.name")
-    elif kind.kind in _FREE_NAMES:
+    elif kind.custom is None and kind.kind in _FREE_NAMES:
         if name in {".", ".."} or "/" in name or "%" in name:
-            yield _invalid(name, "may not contain '/' or '%'", "metadata.name")
-    elif kind.kind in _LABEL_NAMES:
-        if len(name) > 63 or not _LABEL.match(name):
-            yield _invalid(name, _LABEL_TEXT if len(name) <= 63 else "must be no more than 63 characters", "metadata.name")
+            yield invalid_value(name, "may not contain '/' or '%'", "metadata.name")
+    elif kind.custom is None and kind.kind in _LABEL_NAMES:
+        if len(name) > 63 or not LABEL.match(name):
+            yield invalid_value(name, LABEL_TEXT if len(name) <= 63 else "must be no more than 63 characters", "metadata.name")
     elif len(name) > 253 or not _SUBDOMAIN.match(name):
-        yield _invalid(name, _SUBDOMAIN_TEXT if len(name) <= 253 else "must be no more than 253 characters", "metadata.name")
+        yield invalid_value(name, _SUBDOMAIN_TEXT if len(name) <= 253 else "must be no more than 253 characters", "metadata.name")
     for key, value in labels_of(obj).items():
         if not _QUALIFIED.match(key) or len(key.rpartition("/")[2]) > 63:
-            yield _invalid(key, "name part must consist of alphanumeric characters, '-', '_' or '.'", "metadata.labels")
+            yield invalid_value(key, "name part must consist of alphanumeric characters, '-', '_' or '.'", "metadata.labels")
         if len(value) > 63 or not _LABEL_VALUE.match(value):
-            yield _invalid(
+            yield invalid_value(
                 value,
                 "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.'",
                 "metadata.labels",
@@ -75,15 +71,16 @@ def _metadata(kind: ResourceType, obj: Object) -> Iterator[Cause]:
 def _workload(obj: Object, before: Object | None) -> Iterator[Cause]:
     spec = obj["spec"]
     if isinstance(spec.get("replicas"), int) and spec["replicas"] < 0:
-        yield _invalid(spec["replicas"], "must be greater than or equal to 0", "spec.replicas")
+        yield invalid_value(spec["replicas"], "must be greater than or equal to 0", "spec.replicas")
     if before is not None and before["spec"].get("selector") != spec.get("selector"):
-        yield _invalid(spec.get("selector"), "field is immutable", "spec.selector")
+        yield invalid_value(spec.get("selector"), "field is immutable", "spec.selector")
     template_labels = labels_of({"metadata": spec["template"].get("metadata") or {}})
     if not (spec["selector"].get("matchLabels") or spec["selector"].get("matchExpressions")):
-        yield _invalid(spec["selector"], "empty selector is invalid for deployment", "spec.selector")
+        yield invalid_value(spec["selector"], "empty selector is invalid for deployment", "spec.selector")
     elif not selects(spec["selector"], template_labels):
-        yield _invalid(template_labels, "`selector` does not match template `labels`", "spec.template.metadata.labels")
-    yield from _pod_spec(spec["template"].get("spec") or {}, "spec.template.spec")
+        yield invalid_value(template_labels, "`selector` does not match template `labels`", "spec.template.metadata.labels")
+    claimed = [name_of(template) for template in spec.get("volumeClaimTemplates") or ()]
+    yield from pod_spec_faults(spec["template"].get("spec") or {}, "spec.template.spec", claimed)
     policy = (spec["template"].get("spec") or {}).get("restartPolicy", "Always")
     if policy != "Always":
         yield Cause(
@@ -111,57 +108,30 @@ def _daemon_set(obj: Object, before: Object | None) -> Iterator[Cause]:
     yield from _portions(strategy.get("rollingUpdate") or {}, ("maxSurge", "maxUnavailable"), "spec.updateStrategy.rollingUpdate")
 
 
+def _stateful_set(obj: Object, before: Object | None) -> Iterator[Cause]:
+    yield from _workload(obj, before)
+    if before is None:
+        return
+    fixed = ("serviceName", "podManagementPolicy", "volumeClaimTemplates")
+    if any(obj["spec"].get(name) != before["spec"].get(name) for name in fixed):
+        text = (
+            "Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', "
+            "'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"
+        )
+        yield Cause("FieldValueForbidden", text, "spec")
+
+
 def _budget(obj: Object, before: Object | None) -> Iterator[Cause]:
     spec = obj.get("spec") or {}
     if "minAvailable" in spec and "maxUnavailable" in spec:
-        yield _invalid("", "minAvailable and maxUnavailable cannot be both set", "spec")
+        yield invalid_value("", "minAvailable and maxUnavailable cannot be both set", "spec")
     yield from _portions(spec, ("minAvailable", "maxUnavailable"), "spec")
 
 
 def _portions(holder: dict[str, Any], names: tuple[str, ...], path: str) -> Iterator[Cause]:
     for name in names:
         if name in holder and not is_portion(holder[name]):
-            yield _invalid(holder[name], "must be a non-negative integer or a percentage (e.g. '5%')", f"{path}.{name}")
-
-
-def _pod(obj: Object, before: Object | None) -> Iterator[Cause]:
-    yield from _pod_spec(obj["spec"], "spec")
-    if before is not None and _fixed_pod_spec(before) != _fixed_pod_spec(obj):
-        text = (
-            "Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
-            "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
-            "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
-        )
-        yield Cause("FieldValueForbidden", text, "spec")
-
-
-def _fixed_pod_spec(pod: Object) -> dict[str, Any]:
-    spec = {key: value for key, value in pod["spec"].items() if key not in _MUTABLE_POD_FIELDS}
-    for field in ("containers", "initContainers"):
-        if field in spec:
-            spec[field] = [{key: value for key, value in item.items() if key != "image"} for item in spec[field]]
-    return spec
-
-
-def _pod_spec(spec: dict[str, Any], path: str) -> Iterator[Cause]:
-    volumes = {volume.get("name") for volume in spec.get("volumes") or ()}
-    seen: set[str] = set()
-    if not spec.get("containers"):
-        yield Cause("FieldValueRequired", "Required value", f"{path}.containers")
-    for field in ("initContainers", "containers"):
-        for index, container in enumerate(spec.get(field) or ()):
-            where = f"{path}.{field}[{index}]"
-            name = container.get("name", "")
-            if not _LABEL.match(name):
-                yield _invalid(name, _LABEL_TEXT, f"{where}.name")
-            if name in seen:
-                yield Cause("FieldValueDuplicate", f'Duplicate value: "{name}"', f"{where}.name")
-            seen.add(name)
-            if not container.get("image"):
-                yield Cause("FieldValueRequired", "Required value", f"{where}.image")
-            for number, mount in enumerate(container.get("volumeMounts") or ()):
-                if mount.get("name") not in volumes:
-                    yield Cause("FieldValueNotFound", f'Not found: "{mount.get("name")}"', f"{where}.volumeMounts[{number}].name")
+            yield invalid_value(holder[name], "must be a non-negative integer or a percentage (e.g. '5%')", f"{path}.{name}")
 
 
 def _service(obj: Object, before: Object | None) -> Iterator[Cause]:
@@ -176,12 +146,12 @@ def _service(obj: Object, before: Object | None) -> Iterator[Cause]:
     several = len(spec.get("ports") or ()) > 1
     for index, port in enumerate(spec.get("ports") or ()):
         if not 1 <= port["port"] <= 65535:
-            yield _invalid(port["port"], "must be between 1 and 65535, inclusive", f"spec.ports[{index}].port")
+            yield invalid_value(port["port"], "must be between 1 and 65535, inclusive", f"spec.ports[{index}].port")
         if several and not port.get("name"):
             yield Cause("FieldValueRequired", "Required value", f"spec.ports[{index}].name")
     fixed = (before or obj)["spec"].get("clusterIP")
     if before is not None and fixed and spec["type"] != "ExternalName" and spec.get("clusterIP") != fixed:
-        yield _invalid([spec.get("clusterIP", "")], "may not change once set", "spec.clusterIPs[0]")
+        yield invalid_value([spec.get("clusterIP", "")], "may not change once set", "spec.clusterIPs[0]")
 
 
 def _immutable_data(obj: Object, before: Object | None) -> Iterator[Cause]:
@@ -196,13 +166,13 @@ def _immutable_data(obj: Object, before: Object | None) -> Iterator[Cause]:
 
 def _secret(obj: Object, before: Object | None) -> Iterator[Cause]:
     if before is not None and obj.get("type") != before.get("type"):
-        yield _invalid(obj.get("type"), "field is immutable", "type")
+        yield invalid_value(obj.get("type"), "field is immutable", "type")
     yield from _immutable_data(obj, before)
 
 
 def _binding(obj: Object, before: Object | None) -> Iterator[Cause]:
     if before is not None and obj["roleRef"] != before["roleRef"]:
-        yield _invalid(obj["roleRef"], "cannot change roleRef", "roleRef")
+        yield invalid_value(obj["roleRef"], "cannot change roleRef", "roleRef")
 
 
 def _claim(obj: Object, before: Object | None) -> Iterator[Cause]:
@@ -217,11 +187,6 @@ def _claim(obj: Object, before: Object | None) -> Iterator[Cause]:
         yield Cause("FieldValueForbidden", text, "spec")
 
 
-def _invalid(value: object, message: str, path: str) -> Cause:
-    shown = f'"{value}"' if isinstance(value, str) else str(value)
-    return Cause("FieldValueInvalid", f"Invalid value: {shown}: {message}", path)
-
-
 def _volume(obj: Object, before: Object | None) -> Iterator[Cause]:
     if "storage" not in (obj["spec"].get("capacity") or {}):
         yield Cause("FieldValueRequired", "Required value", "spec.capacity")
@@ -234,7 +199,13 @@ _BY_KIND: dict[str, Callable[[Object, Object | None], Iterator[Cause]]] = {
     "ReplicaSet": _workload,
     "DaemonSet": _daemon_set,
     "PodDisruptionBudget": _budget,
-    "Pod": _pod,
+    "Pod": pod_faults,
+    "StatefulSet": _stateful_set,
+    "Job": job_faults,
+    "CronJob": cron_job_faults,
+    "HorizontalPodAutoscaler": autoscaler_faults,
+    "Ingress": ingress_faults,
+    "CustomResourceDefinition": definition_faults,
     "Service": _service,
     "ConfigMap": _immutable_data,
     "Secret": _secret,

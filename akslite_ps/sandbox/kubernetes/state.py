@@ -15,8 +15,12 @@ from typing import Any
 
 from akslite_ps.sandbox.kubernetes import resources
 from akslite_ps.sandbox.kubernetes.credentials import ClusterCredentials
+from akslite_ps.sandbox.kubernetes.custom_types import ServedTypes
 from akslite_ps.sandbox.kubernetes.objects import Object, ObjectKey, name_of, namespace_of, timestamp
 from akslite_ps.sandbox.kubernetes.store import Store
+
+GENERATION_GROUPS = frozenset({"apps", "batch", "networking.k8s.io", "policy"})
+"""Groups whose objects count the changes of their spec."""
 
 _NETWORKS = {"K3s": ("10.42.0.0/16", "10.43.0.0/16"), "K8s": ("10.244.0.0/16", "10.96.0.0/12")}
 
@@ -84,6 +88,14 @@ class ClusterState:
         self.instant = False
         self.silent_nodes: set[str] = set()
         self.gpu_failures: dict[str, str] = {}
+        self._types: ServedTypes | None = None
+
+    @property
+    def types(self) -> ServedTypes:
+        """The types that the cluster serves now."""
+        if self._types is None or self._types.version != self.facts.version:
+            self._types = ServedTypes(self.store, self.facts.version)
+        return self._types
 
     def get(self, kind: resources.ResourceType, name: str, namespace: str = "") -> Object | None:
         """The object of this kind and name, or None."""
@@ -94,7 +106,7 @@ class ClusterState:
         metadata = obj.setdefault("metadata", {})
         metadata.setdefault("uid", str(uuid.uuid4()))
         metadata.setdefault("creationTimestamp", timestamp(self.now))
-        if "spec" in obj and kind.group in {"apps", "policy"}:
+        if "spec" in obj and kind.group in GENERATION_GROUPS:
             metadata.setdefault("generation", 1)
         head = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata}
         return self.store.put(kind.resource, head | {key: value for key, value in obj.items() if key not in head})

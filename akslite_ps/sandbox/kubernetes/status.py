@@ -24,6 +24,12 @@ class Cause:
         return {**data, "field": self.field} if self.field else data
 
 
+def invalid_value(value: object, message: str, path: str) -> Cause:
+    """The cause for a value that breaks a rule."""
+    shown = f'"{value}"' if isinstance(value, str) else str(value)
+    return Cause("FieldValueInvalid", f"Invalid value: {shown}: {message}", path)
+
+
 class ApiError(Exception):
     """A request that the API answers with a failure Status.
 
@@ -118,13 +124,16 @@ def conflict(resource: str, group: str, name: str, why: str) -> ApiError:
 
 
 def apply_conflict(causes: Sequence[Cause], managers: Sequence[str]) -> ApiError:
-    """409 of a server-side apply: other managers own the fields."""
+    """409 of a server-side apply: other managers own the fields. Managers as they are named in the causes."""
     count = len(causes)
-    by = ", ".join(f'"{manager}"' for manager in managers)
-    message = (
-        f"Apply failed with {count} conflict{'s' if count != 1 else ''}: conflict{'s' if count != 1 else ''} with {by}: "
-        + ", ".join(cause.field for cause in causes)
-    )
+    if count == 1:
+        message = f"Apply failed with 1 conflict: {causes[0].message}: {causes[0].field}"
+    else:
+        each = "\n".join(
+            f"conflicts with {manager}:\n" + "\n".join(f"- {cause.field}" for cause in causes if cause.message.endswith(manager))
+            for manager in managers
+        )
+        message = f"Apply failed with {count} conflicts: {each}"
     return ApiError(409, "Conflict", message, {"causes": [cause.as_data() for cause in causes]})
 
 

@@ -9,14 +9,16 @@ from typing import Any
 from akslite_ps.sandbox.kubernetes import resources
 from akslite_ps.sandbox.kubernetes.answers import Answer
 from akslite_ps.sandbox.kubernetes.bodies import JSON_PATCH, media_type, parse_body
+from akslite_ps.sandbox.kubernetes.custom_types import CustomKind
 from akslite_ps.sandbox.kubernetes.deleting import remove_if_released
 from akslite_ps.sandbox.kubernetes.disruptions import check_eviction
+from akslite_ps.sandbox.kubernetes.json_paths import values_at
 from akslite_ps.sandbox.kubernetes.objects import Object, ObjectKey, name_of, timestamp
 from akslite_ps.sandbox.kubernetes.patches import json_patch, merge_patch
 from akslite_ps.sandbox.kubernetes.pods import delete_pod
 from akslite_ps.sandbox.kubernetes.requests import ResourceRequest
 from akslite_ps.sandbox.kubernetes.state import ClusterState
-from akslite_ps.sandbox.kubernetes.status import bad_request, conflict, method_not_allowed, not_found
+from akslite_ps.sandbox.kubernetes.status import ApiError, bad_request, conflict, method_not_allowed, not_found
 from akslite_ps.sandbox.kubernetes.tokens import AUDIENCES, issue_token
 
 _TOKEN_SECONDS = 3600
@@ -33,8 +35,10 @@ def answer_subresource(state: ClusterState, request: ResourceRequest, headers: M
         raise not_found(request.kind.plural, request.kind.group, request.name)
     data = parse_body(body, media_type(headers)) if body.strip() else {}
     match request.subresource, request.verb:
+        case "attach" | "exec" | "portforward" | "proxy", _:
+            raise ApiError(501, "NotImplemented", f"{request.subresource}: nothing runs in the containers of a simulated device")
         case "scale", "get":
-            return Answer.of(_scale_of(obj))
+            return Answer.of(_scale_of(request.kind, obj))
         case "scale", "update" | "patch":
             return _set_scale(state, request, obj, data, media_type(headers))
         case "log", "get":
@@ -48,7 +52,9 @@ def answer_subresource(state: ClusterState, request: ResourceRequest, headers: M
     raise method_not_allowed()
 
 
-def _scale_of(obj: Object) -> Object:
+def _scale_of(kind: resources.ResourceType, obj: Object) -> Object:
+    if kind.custom is not None:
+        return _custom_scale(kind.custom, obj)
     selector = obj["spec"].get("selector") or {}
     labels = ",".join(f"{key}={value}" for key, value in sorted((selector.get("matchLabels") or {}).items()))
     metadata = {key: obj["metadata"][key] for key in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")}
@@ -61,8 +67,36 @@ def _scale_of(obj: Object) -> Object:
     }
 
 
+def _custom_scale(custom: CustomKind, obj: Object) -> Object:
+    paths = custom.scale or {}
+    wanted = values_at(obj, paths.get("specReplicasPath", ""))
+    present = values_at(obj, paths.get("statusReplicasPath", ""))
+    selector = values_at(obj, paths["labelSelectorPath"]) if "labelSelectorPath" in paths else []
+    names = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": {key: obj["metadata"][key] for key in names if key in obj["metadata"]},
+        "spec": {"replicas": wanted[0] if wanted and isinstance(wanted[0], int) else 0},
+        "status": {
+            "replicas": present[0] if present and isinstance(present[0], int) else 0,
+            **({"selector": str(selector[0])} if selector else {}),
+        },
+    }
+
+
+def _put_replicas(kind: resources.ResourceType, obj: Object, replicas: int) -> None:
+    path = ["spec", "replicas"]
+    if kind.custom is not None:
+        path = [part for part in (kind.custom.scale or {}).get("specReplicasPath", "").split(".") if part]
+    holder = obj
+    for part in path[:-1]:
+        holder = holder.setdefault(part, {})
+    holder[path[-1]] = replicas
+
+
 def _set_scale(state: ClusterState, request: ResourceRequest, obj: Object, data: Any, how: str) -> Answer:
-    scale = _scale_of(obj)
+    scale = _scale_of(request.kind, obj)
     if request.verb == "patch":
         data = json_patch(copy.deepcopy(scale), data) if how == JSON_PATCH else merge_patch(scale, data)
     if not all(isinstance(part, dict) for part in (data, data.get("metadata") or {}, data.get("spec") or {})):
@@ -74,11 +108,13 @@ def _set_scale(state: ClusterState, request: ResourceRequest, obj: Object, data:
     replicas = (data.get("spec") or {}).get("replicas", 0)
     if not isinstance(replicas, int) or isinstance(replicas, bool) or not 0 <= replicas < 2**31:
         raise bad_request(f"Scale.autoscaling {request.name!r} is invalid: spec.replicas: Invalid value: {replicas}")
-    if not request.dry_run and replicas != obj["spec"].get("replicas"):
-        obj["spec"]["replicas"] = replicas
+    changes = replicas != scale["spec"]["replicas"]
+    if changes:
+        _put_replicas(request.kind, obj, replicas)
+    if not request.dry_run and changes:
         obj["metadata"]["generation"] = obj["metadata"].get("generation", 1) + 1
         state.put(request.kind, obj)
-    return Answer.of(_scale_of(obj))
+    return Answer.of(_scale_of(request.kind, obj))
 
 
 def _log(pod: Object, request: ResourceRequest) -> Answer:

@@ -8,6 +8,7 @@ import random
 from collections.abc import Awaitable, Callable, Iterator
 
 from akslite_ps.sandbox.kubernetes.answers import WatchOrder
+from akslite_ps.sandbox.kubernetes.custom_types import served_form
 from akslite_ps.sandbox.kubernetes.objects import Object
 from akslite_ps.sandbox.kubernetes.reading import partial_metadata
 from akslite_ps.sandbox.kubernetes.state import ClusterState
@@ -109,6 +110,7 @@ class WatchStream:
             yield self._event("DELETED", obj)
 
     def _event(self, kind: str, obj: Object) -> bytes:
+        obj = served_form(self._order.kind, obj)
         body = obj
         if self._order.encoding == "table":
             metadata = {"resourceVersion": obj["metadata"]["resourceVersion"]}

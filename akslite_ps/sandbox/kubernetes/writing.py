@@ -22,15 +22,18 @@ from akslite_ps.sandbox.kubernetes.bodies import (
     shape,
 )
 from akslite_ps.sandbox.kubernetes.conforming import missing_fields
-from akslite_ps.sandbox.kubernetes.definitions import Definitions, definitions_for
+from akslite_ps.sandbox.kubernetes.custom_objects import custom_faults
+from akslite_ps.sandbox.kubernetes.custom_types import served_form, stored_form
+from akslite_ps.sandbox.kubernetes.definitions import Definitions
 from akslite_ps.sandbox.kubernetes.deleting import remove_if_released
 from akslite_ps.sandbox.kubernetes.objects import Object, ObjectKey, name_of, name_suffix, timestamp
 from akslite_ps.sandbox.kubernetes.ownership import Writer, apply_configuration, note_update
 from akslite_ps.sandbox.kubernetes.patches import json_patch, merge_patch, strategic_merge
 from akslite_ps.sandbox.kubernetes.reading import render
 from akslite_ps.sandbox.kubernetes.requests import Encoding, ResourceRequest
+from akslite_ps.sandbox.kubernetes.resources import DEFINITIONS, PODS
 from akslite_ps.sandbox.kubernetes.rules import check_rules
-from akslite_ps.sandbox.kubernetes.state import ClusterState
+from akslite_ps.sandbox.kubernetes.state import GENERATION_GROUPS, ClusterState
 from akslite_ps.sandbox.kubernetes.status import already_exists, bad_request, conflict, not_found, unsupported_media_type
 
 _SERVER_SET = (
@@ -59,7 +62,7 @@ class WriteHandler:
 
     @property
     def _definitions(self) -> Definitions:
-        return definitions_for(self._state.facts.version)
+        return self._state.types.definitions
 
     def create(self, request: ResourceRequest, headers: Mapping[str, str], body: bytes, encoding: Encoding) -> Answer:
         """Create an object from the body."""
@@ -121,6 +124,8 @@ class WriteHandler:
         if how == MERGE_PATCH:
             return merge_patch(before, data)
         assert how == STRATEGIC_PATCH
+        if request.kind.custom is not None:
+            raise unsupported_media_type(how, (JSON_PATCH, MERGE_PATCH, APPLY_PATCH))
         return strategic_merge(before, data, self._definitions.named(request.kind.definition), self._definitions)
 
     def _apply(self, request: ResourceRequest, data: object, encoding: Encoding) -> Answer:
@@ -136,6 +141,7 @@ class WriteHandler:
         applied = conformed.obj
         before = self._state.store.get(ObjectKey(request.kind.resource, request.namespace, request.name))
         if before is not None:
+            before = served_form(request.kind, before)
             self._check_version(applied, before, request)
         elif request.subresource:
             raise not_found(request.kind.plural, request.kind.group, request.name)
@@ -178,7 +184,7 @@ class WriteHandler:
         before = self._state.store.get(ObjectKey(request.kind.resource, request.namespace, request.name))
         if before is None:
             raise not_found(request.kind.plural, request.kind.group, request.name)
-        return before
+        return served_form(request.kind, before)
 
     def _check_version(self, obj: Object, before: Object, request: ResourceRequest) -> None:
         wanted = obj["metadata"].get("resourceVersion")
@@ -211,7 +217,10 @@ class WriteHandler:
         return after
 
     def _check(self, request: ResourceRequest, obj: Object, before: Object | None) -> None:
-        missing = list(missing_fields(obj, self._definitions, request.kind.definition))
+        if request.kind.custom is not None:
+            missing = custom_faults(obj, request.kind.custom.schema)
+        else:
+            missing = list(missing_fields(obj, self._definitions, request.kind.definition))
         check_rules(request.kind, obj, before, missing)
 
     def _note(self, before: Object | None, after: Object, request: ResourceRequest, headers: Mapping[str, str]) -> None:
@@ -235,7 +244,8 @@ class WriteHandler:
     def _store(self, obj: Object, request: ResourceRequest) -> Object:
         if request.dry_run:
             return obj
-        return self._state.put(request.kind, obj)
+        before = self._state.store.get(ObjectKey(request.kind.resource, request.namespace, name_of(obj)))
+        return served_form(request.kind, self._state.put(request.kind, stored_form(request.kind, obj, before)))
 
     def _answer(self, obj: Object, request: ResourceRequest, encoding: Encoding, code: int, warnings: Mapping[str, str]) -> Answer:
         made = render(self._state, request, obj, encoding, code)
@@ -243,7 +253,8 @@ class WriteHandler:
 
 
 def _has_generation(request: ResourceRequest) -> bool:
-    return request.kind.group in {"apps", "policy"} or request.kind.kind == "Pod"
+    kind = request.kind
+    return kind.group in GENERATION_GROUPS or kind is PODS or kind is DEFINITIONS or kind.custom is not None
 
 
 def _content(obj: Object) -> str:

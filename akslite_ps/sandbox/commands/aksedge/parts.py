@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 from akslite_ps.sandbox import assumptions
 from akslite_ps.sandbox.device.drive import BadPath
+from akslite_ps.sandbox.device.fault_kind import moment_of
 from akslite_ps.sandbox.device.state import Deployment, Node, NodeKind
 from akslite_ps.sandbox.embedded.cmdlet import Call
 from akslite_ps.sandbox.engine import PsValue
@@ -22,8 +23,10 @@ def as_object(data: Any) -> Any:
 
 def deployment_of(call: Call) -> Deployment:
     deployment = call.device.state.deployment
-    if deployment is None or deployment.phase != "complete":
+    missing = deployment is None or deployment.phase != "complete"
+    if missing or call.device.take_fault("deployment-not-found", at=moment_of(call.info.name)) is not None:
         call.throw(assumptions.NO_DEPLOYMENT)
+    assert deployment is not None
     return deployment
 
 

@@ -1,0 +1,145 @@
+"""Containers that come to an end by themselves: those of pods that are not to run for ever (Jobs, and pods run once).
+
+Nothing runs in a simulated container; when it ends and how is read from its command, as far as that says so.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import shlex
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from akslite_ps.sandbox.kubernetes.assumptions import CONTAINER_RUN_SECONDS
+from akslite_ps.sandbox.kubernetes.objects import Object, parse_timestamp, set_condition, timestamp
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_SHELLS = frozenset({"sh", "bash", "ash"})
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a container ends.
+
+    Args:
+        seconds: After how many device seconds; None: never.
+        code: Its exit code.
+    """
+
+    seconds: float | None
+    code: int = 0
+
+
+def end_of(container: dict[str, Any]) -> End:
+    """How a container of a pod that may end will end: what its command says of sleeping and of its exit code."""
+    words = [str(word) for word in (*(container.get("command") or ()), *(container.get("args") or ()))]
+    steps = [words]
+    if words and words[0].rpartition("/")[2] in _SHELLS:
+        script = next((word for word in words[1:] if not word.startswith("-")), "")
+        steps = [_split(part) for part in re.split(r"[;\n]|&&", script)]
+    seconds: float = 0.0
+    code, knows = 0, False
+    for step in steps:
+        match [word.rpartition("/")[2] if index == 0 else word for index, word in enumerate(step)]:
+            case ["sleep", *durations]:
+                length = _slept(durations)
+                if length is None:
+                    return End(None)
+                seconds, knows = seconds + length, True
+            case ["exit", number, *_] if number.isdigit():
+                return End(seconds if knows else CONTAINER_RUN_SECONDS.value, int(number) % 256)
+            case ["false"]:
+                code = 1
+            case [_, *_]:
+                code = 0
+    return End(seconds if knows else CONTAINER_RUN_SECONDS.value, code)
+
+
+def _split(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError:
+        return text.split()
+
+
+def _slept(durations: list[str]) -> float | None:
+    """The time that sleep takes; None for ever."""
+    total = 0.0
+    for text in durations:
+        found = _DURATION.fullmatch(text)
+        if found is None:
+            return None
+        total += float(found[1]) * _UNITS[found[2]]
+    return total
+
+
+def advance_ends(pod: Object, now: dt.datetime) -> dt.datetime | None:
+    """End the containers of a running pod whose time is over, start those again whose back-off is; in place.
+
+    Args:
+        pod: A pod with a restart policy other than Always.
+        now: The moment.
+
+    Returns:
+        When the next of it is due, None where nothing is.
+    """
+    containers = {item["name"]: item for item in pod["spec"]["containers"]}
+    dues: list[dt.datetime] = []
+    for status in pod["status"]["containerStatuses"]:
+        due = _advance(status, containers[status["name"]], pod["spec"]["restartPolicy"], now)
+        if due is not None:
+            dues.append(due)
+    states = [status["state"].get("terminated") for status in pod["status"]["containerStatuses"]]
+    if all(states):
+        failed = any(ended["exitCode"] for ended in states if ended)
+        pod["status"]["phase"] = "Failed" if failed else "Succeeded"
+        why = "PodFailed" if failed else "PodCompleted"
+        for kind in ("Ready", "ContainersReady"):
+            set_condition(pod, kind, "False", now, reason=why)
+        set_condition(pod, "PodReadyToStartContainers", "False", now)
+    return min(dues, default=None)
+
+
+def _advance(status: dict[str, Any], container: dict[str, Any], policy: str, now: dt.datetime) -> dt.datetime | None:
+    state = status["state"]
+    if "waiting" in state:
+        again = parse_timestamp(status["lastState"]["terminated"]["finishedAt"]) + _back_off(status["restartCount"])
+        if now < again:
+            return again
+        status |= {"state": {"running": {"startedAt": timestamp(now)}}, "started": True}
+        status["restartCount"] += 1
+        status["containerID"] = f"containerd://{uuid.uuid4().hex}{uuid.uuid4().hex}"
+    if "running" not in status["state"]:
+        return None
+    end, begun = end_of(container), parse_timestamp(status["state"]["running"]["startedAt"])
+    if end.seconds is None:
+        return None
+    due = begun + dt.timedelta(seconds=end.seconds)
+    if now < due:
+        return due
+    ended = {
+        "terminated": {
+            "exitCode": end.code,
+            "reason": "Error" if end.code else "Completed",
+            "startedAt": timestamp(begun),
+            "finishedAt": timestamp(now),
+            "containerID": status["containerID"],
+        }
+    }
+    status |= {"ready": False, "started": False}
+    if end.code and policy == "OnFailure":
+        again = now + _back_off(status["restartCount"])
+        delay = int(_back_off(status["restartCount"]).total_seconds())
+        text = f"back-off {delay}s restarting failed container={container['name']}"
+        status |= {"lastState": ended, "state": {"waiting": {"reason": "CrashLoopBackOff", "message": text}}}
+        return again
+    status["state"] = ended
+    return None
+
+
+def _back_off(restarts: int) -> dt.timedelta:
+    """The kubelet's: 10 seconds after the first failure, doubled up to five minutes."""
+    return dt.timedelta(seconds=min(10 * 2 ** min(restarts, 5), 300))
