@@ -13,7 +13,7 @@ from lxml import etree
 
 from akslite_ps.sandbox import assumptions
 from akslite_ps.sandbox.protocol import wsman
-from akslite_ps.sandbox.protocol.fragments import MessageKind, fragments_in
+from akslite_ps.sandbox.protocol.fragments import MessageKind, fragments_in, message_to_client
 from akslite_ps.sandbox.protocol.relayed_shell import RelayedShell
 from akslite_ps.sandbox.protocol.wsman_shell import Quotas, ShellIdentity
 
@@ -143,3 +143,46 @@ async def test_output_that_was_blocked_is_lost_when_the_mode_becomes_drop(shell:
     left = [number for number, _ in await read(shell)]
     assert left[-1] == 999
     assert len(left) < 15
+
+
+def object_ids(reply: bytes) -> list[int]:
+    streams = etree.fromstring(reply).iter("{*}Stream")
+    return [each.object_id for stream in streams for each in fragments_in(base64.b64decode(stream.text))]
+
+
+def pool_message(number: int, kind: MessageKind) -> bytes:
+    return message_to_client(kind, POOL, "<S>x</S>", object_id=number)
+
+
+async def test_what_a_process_says_of_itself_is_one_reply_and_the_pools_state_another(shell: Any) -> None:
+    """As recorded, however the process hands it over."""
+    waiting = asyncio.create_task(shell.receive(_HEADER, None, Reader()))
+    await asyncio.sleep(0)
+    for number, kind in enumerate(
+        (MessageKind.SESSION_CAPABILITY, MessageKind.APPLICATION_PRIVATE_DATA, MessageKind.RUNSPACEPOOL_STATE), 1
+    ):
+        await shell.arrived(None, pool_message(number, kind))
+        await asyncio.sleep(0)
+    assert object_ids(await waiting) == [1, 2]
+    assert object_ids(await shell.receive(_HEADER, None, Reader())) == [3]
+
+
+async def test_a_client_that_connects_hears_the_pools_capabilities_with_its_id(shell: Any) -> None:
+    for number, kind in enumerate((MessageKind.SESSION_CAPABILITY, MessageKind.APPLICATION_PRIVATE_DATA), 1):
+        await shell.arrived(None, pool_message(number, kind))
+    shell._pool.pool_id = POOL
+    asking = struct.pack("<II", 2, MessageKind.CONNECT_RUNSPACEPOOL) + POOL.bytes_le + bytes(16)
+    answer = shell.connect(struct.pack(">QQBI", 1, 0, 3, len(asking)) + asking, Reader())
+    pools = [uuid.UUID(bytes_le=fragment.piece[8:24]) for fragment in fragments_in(answer)]
+    assert pools == [POOL, POOL]
+    assert b"<S>x</S>" in answer
+
+
+async def test_a_process_goes_by_the_pipelines_id_where_that_is_not_the_commands(shell: Any) -> None:
+    command = uuid.uuid4()
+    asked = struct.pack("<II", 2, 0x21006) + POOL.bytes_le + PIPELINE.bytes_le + b"<Obj />"
+    shell.start_command(str(command), struct.pack(">QQBI", 5, 0, 3, len(asked)) + asked)
+    (ended,) = ENDED
+    await shell.arrived(PIPELINE, ended)
+    reply = etree.fromstring(await shell.receive(_HEADER, str(command), Reader()))
+    assert reply.find(".//{*}CommandState").get("State").endswith("/Done")

@@ -407,6 +407,55 @@ async def test_a_client_that_asks_by_the_message_id_for_a_lost_reply_gets_it_onc
     assert fault_of(await service.receive(COMMAND_ID)) == UNKNOWN
 
 
+async def test_a_pipeline_may_have_another_id_than_its_command(service):
+    """Recorded: early pypsrp spelled the two differently; Windows goes by the command's and answers with the pipeline's."""
+    service.device.commands["Greet"] = _say("hello")
+    await service.open()
+    other = uuid.uuid4()
+    data = message(CREATE, CREATE_PIPELINE.format("Greet"), object_id=3, pipeline=other)
+    body = f'<rsp:CommandLine CommandId="{COMMAND_ID}"><rsp:Command />'
+    body += f"<rsp:Arguments>{base64.b64encode(data).decode()}</rsp:Arguments></rsp:CommandLine>"
+    assert action_of(await service.send(f"{SHELL_NS}/Command", body)) == f"{SHELL_NS}/CommandResponse"
+    reply = await service.receive(COMMAND_ID)
+    assert kinds(reply) == [OUTPUT, STATE]
+    for stream in reply.iter(f"{{{SHELL_NS}}}Stream"):
+        assert uuid.UUID(bytes_le=base64.b64decode(stream.text)[45:61]) == other
+    assert action_of(await service.signal(f"{SHELL_NS}/signal/Terminate")) == f"{SHELL_NS}/SignalResponse"
+    assert fault_of(await service.receive(COMMAND_ID)) == UNKNOWN
+
+
+async def test_a_shell_without_a_profile_says_so(service):
+    option = '<w:OptionSet s:mustUnderstand="true"><w:Option Name="WINRS_NOPROFILE" MustComply="true">TRUE</w:Option></w:OptionSet>'
+    reply = await service.create(header=option)
+    assert reply.findtext(".//rsp:ProfileLoaded", namespaces=NS) == "No"
+
+
+@pytest.mark.parametrize(
+    ("part", "element", "path", "text"),
+    [
+        ("", "Config", "Service/Auth/CbtHardeningLevel", "Relaxed"),
+        ("", "Config", "MaxEnvelopeSizekb", "500"),
+        ("/service", "Service", "Auth/CredSSP", "true"),
+        ("/Service/Auth", "Auth", "Basic", "true"),
+        ("/client", "Client", "Auth/Digest", "true"),
+        ("/winrs", "Winrs", "IdleTimeout", "7200000"),
+    ],
+)
+async def test_the_services_configuration_is_read_in_whole_or_in_part(service, part, element, path, text):
+    config = "http://schemas.microsoft.com/wbem/wsman/1/config"
+    reply = await service.send(f"{TRANSFER}/Get", resource=config + part, shell=None)
+    (found,) = reply.find("s:Body", NS)
+    assert found.tag == f"{{{config}{part}}}{element}"
+    assert found.findtext("/".join(f"{{{config}{part}}}{name}" for name in path.split("/"))) == text
+
+
+async def test_a_part_that_the_configuration_has_not_is_an_unknown_resource(service):
+    for part in ("/plugins", "/service/RootSDDL", "uration"):
+        uri = f"http://schemas.microsoft.com/wbem/wsman/1/config{part}"
+        reply = await service.send(f"{TRANSFER}/Get", resource=uri, shell=None)
+        assert fault_of(reply)[2] == "2150858754"
+
+
 async def test_limits_that_a_connecting_client_expects_are_compared_and_not_changed(service):
     await service.open()
     one = '<Obj RefId="0"><MS><I32 N="MinRunspaces">1</I32><I32 N="MaxRunspaces">4</I32></MS></Obj>'

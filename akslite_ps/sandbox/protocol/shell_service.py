@@ -17,6 +17,7 @@ from akslite_ps.sandbox.protocol import wsman, wsman_replies
 from akslite_ps.sandbox.protocol import wsman_faults as faults
 from akslite_ps.sandbox.protocol.enumerations import Enumerations
 from akslite_ps.sandbox.protocol.relayed_shell import RelayedShell, open_engine
+from akslite_ps.sandbox.protocol.service_configuration import configuration_element
 from akslite_ps.sandbox.protocol.shells import Shell, open_runspaces
 from akslite_ps.sandbox.protocol.wsman_shell import Client, Quotas, ShellIdentity, WSManShell
 
@@ -170,11 +171,7 @@ class ShellService:
             case wsman.Release():
                 return self._enumerations.release(header, user, operation)
             case wsman.GetConfig():
-                return wsman_replies.get_config_reply(
-                    header,
-                    max_shells_per_user=self._quotas.shells_per_user,
-                    max_operations_per_user=self._quotas.operations_per_user,
-                )
+                return self._configuration(header)
             case wsman.Identify():
                 return wsman_replies.identify_reply(self._device.os_version)
         shell = self._find(operation.shell_id, user)
@@ -189,6 +186,14 @@ class ShellService:
                 return self._enumerations.begin(header, user, commands, operation.portion)
         shell.touch()
         return await self._operate(shell, header, operation, client)
+
+    def _configuration(self, header: wsman.Header) -> bytes:
+        device = self._device
+        ports = device.http_port, device.https_port
+        element = configuration_element(header.resource_uri, device.logon_settings, self._quotas, ports)
+        if element is None:
+            raise faults.unknown_resource(header.resource_uri)
+        return wsman_replies.get_config_reply(header, element)
 
     async def _operate(self, shell: WSManShell, header: wsman.Header, operation: wsman.Operation, client: Client) -> bytes:
         match operation:

@@ -142,12 +142,17 @@ def _read_header(envelope: etree._Element) -> Header:
         str(element.get("Name", "")): (element.text or "").strip()
         for element in envelope.iterfind("s:Header/w:SelectorSet/w:Selector", NAMESPACES)
     }
+    options = {
+        str(element.get("Name", "")).upper(): (element.text or "").strip()
+        for element in envelope.iterfind("s:Header/w:OptionSet/w:Option", NAMESPACES)
+    }
     return Header(
         message_id=message_id,
         action=text("a:Action"),
         to=text("a:To"),
         resource_uri=text("w:ResourceURI"),
         selectors=selectors,
+        options=options,
     )
 
 
@@ -202,11 +207,12 @@ def _read_create(header: Header, body: etree._Element) -> Create:
         idle_timeout_s=_idle_timeout(shell),
         name=shell.get("Name") or shell.findtext("rsp:Name", namespaces=NAMESPACES),
         buffer_mode=_buffer_mode(shell),
+        loads_profile=header.options.get("WINRS_NOPROFILE", "").upper() not in {"TRUE", "1"},
     )
 
 
 def _read_get(header: Header) -> GetShell | GetConfig:
-    if header.resource_uri.startswith(CONFIG_URI):
+    if header.resource_uri == CONFIG_URI or header.resource_uri.startswith(f"{CONFIG_URI}/"):
         return GetConfig()
     if header.resource_uri == SHELL_URI or header.resource_uri.startswith(_POWERSHELL):
         return GetShell(_shell_id(header))

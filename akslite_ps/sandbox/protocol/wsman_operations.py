@@ -43,6 +43,7 @@ class Create:
     idle_timeout_s: float | None = None
     name: str | None = None
     buffer_mode: BufferMode | None = None
+    loads_profile: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,7 @@ class GetShell:
 
 @dataclass(frozen=True, slots=True)
 class GetConfig:
-    """Read the service's configuration."""
+    """Read the service's configuration, or the part that the resource URI names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +200,7 @@ class Header:
         to: The URL the client used.
         max_envelope_size: Bytes that the reply may have.
         timeout_s: How long the client waits for a reply.
+        options: The client's option set, names in upper case.
     """
 
     message_id: str
@@ -208,6 +210,7 @@ class Header:
     max_envelope_size: int = DEFAULT_ENVELOPE_SIZE
     timeout_s: float = DEFAULT_TIMEOUT_S
     selectors: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
