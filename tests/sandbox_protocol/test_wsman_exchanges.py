@@ -38,6 +38,7 @@ POOL_ID = uuid.UUID("6c1d6f5e-0f0b-4f4c-9f0e-2b7a4d1f9a01")
 SHELL_ID = str(POOL_ID).upper()
 COMMAND_ID = uuid.UUID("0c6e3a9d-51fb-4b2a-8f77-5ce1b0a4e3d2")
 
+PROTOCOL_OPTION = '<w:Option Name="protocolversion" MustComply="true">2.3</w:Option>'
 CAPABILITY = '<Obj RefId="0"><MS><Version N="protocolversion">2.3</Version><Version N="PSVersion">2.0</Version>'
 CAPABILITY += '<Version N="SerializationVersion">1.1.0.1</Version></MS></Obj>'
 NO_HOST = (
@@ -133,14 +134,24 @@ class Service:
 
     # ---- the requests of a client
 
-    async def create(self, *, shell: str = SHELL_ID, extra: str = "", init: str = INIT_POOL, **how: Any) -> etree._Element:
+    async def create(
+        self,
+        *,
+        shell: str = SHELL_ID,
+        extra: str = "",
+        init: str = INIT_POOL,
+        options: str = PROTOCOL_OPTION,
+        header: str = "",
+        **how: Any,
+    ) -> etree._Element:
         pool = uuid.UUID(shell)
         data = message(SESSION_CAPABILITY, CAPABILITY, object_id=1, pool=pool) + message(
             INIT_RUNSPACEPOOL, init, object_id=2, pool=pool
         )
         creation = f"<pwsh:creationXml>{base64.b64encode(data).decode()}</pwsh:creationXml>"
         body = f'<rsp:Shell ShellId="{shell}">{extra}{creation}</rsp:Shell>'
-        return await self.send(f"{TRANSFER}/Create", body, shell=None, **how)
+        header += f'<w:OptionSet s:mustUnderstand="true">{options}</w:OptionSet>'
+        return await self.send(f"{TRANSFER}/Create", body, shell=None, header=header, **how)
 
     async def open(self) -> None:
         await self.create()
@@ -425,9 +436,47 @@ async def test_a_pipeline_may_have_another_id_than_its_command(service):
 
 
 async def test_a_shell_without_a_profile_says_so(service):
-    option = '<w:OptionSet s:mustUnderstand="true"><w:Option Name="WINRS_NOPROFILE" MustComply="true">TRUE</w:Option></w:OptionSet>'
-    reply = await service.create(header=option)
+    options = PROTOCOL_OPTION + '<w:Option Name="WINRS_NOPROFILE" MustComply="true">TRUE</w:Option>'
+    reply = await service.create(options=options)
     assert reply.findtext(".//rsp:ProfileLoaded", namespaces=NS) == "No"
+
+
+@pytest.mark.parametrize(
+    ("options", "code"), [("", "2152991687"), (PROTOCOL_OPTION.replace("2.3", "1.0"), "2152991685"), (PROTOCOL_OPTION, None)]
+)
+async def test_a_client_must_say_which_protocol_it_speaks(service, options, code):
+    """PowerShell's plugin refuses a shell without the option, and any other version than 2."""
+    reply = await service.create(options=options)
+    assert reply.find(".//f:WSManFault", NS) is None if code is None else fault_of(reply)[2] == code
+
+
+@pytest.mark.parametrize(
+    ("code", "releases"),
+    [
+        ("powershell/signal/crtl_c", False),
+        ("powershell/signal/ctrl_c", False),
+        (f"{SHELL_NS}/signal/ctrl_c", False),
+        ("anything", False),
+        (f"{SHELL_NS}/signal/Terminate", True),
+        (f"{SHELL_NS}/signal/terminate", True),
+    ],
+)
+async def test_every_spelling_of_a_signal_ends_a_command(service, code, releases):
+    """PowerShell's own client writes ``crtl_c``; half of the others write ``terminate`` without a capital."""
+
+    async def wait(call, request, streams):
+        await asyncio.Event().wait()
+
+    service.device.commands["Wait"] = wait
+    await service.open()
+    await service.command("Wait")
+    assert action_of(await service.signal(code)) == f"{SHELL_NS}/SignalResponse"
+    reply = await service.receive(COMMAND_ID)
+    if releases:
+        assert fault_of(reply) == UNKNOWN
+    else:
+        assert kinds(reply) == [STATE]
+        assert reply.find(".//rsp:CommandState", NS).get("State").endswith("/Done")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import weakref
 
-from aiohttp import web
+from aiohttp import HttpVersion11, http_exceptions, web
 from multidict import CIMultiDict
 
 from akslite_ps.sandbox.engine import HostedDevice
@@ -26,6 +26,10 @@ from akslite_ps.sandbox.protocol.wsman_shell import ClientGone, Quotas
 _log = logging.getLogger(__name__)
 
 _PATH = "/wsman"
+_LARGEST_BODY = 1024 * 1024
+"""More than any envelope with its encryption; aiohttp takes no more either."""
+_BODY_LIMIT_S = 120.0
+"""HTTP.sys' EntityBody time limit, by default."""
 _SOAP = "application/soap+xml;charset=UTF-8"
 
 
@@ -66,9 +70,12 @@ class RequestHandler:
         if request.method != "POST":
             return web.Response(status=405, headers={"Allow": "POST"})
         try:
-            body = await request.read()
-        except web.HTTPRequestEntityTooLarge:
-            return web.Response(status=413)
+            body = await _body_of(request)
+        except web.HTTPException as refused:
+            return web.Response(status=refused.status)
+        except (ConnectionError, http_exceptions.BadHttpMessage, web.RequestPayloadError) as broken:
+            _log.info("%s: a request broke off: %s", self._device.name, broken)
+            return web.Response(status=400)
         transport = request.transport
         if transport is None:
             return web.Response(status=400)
@@ -152,6 +159,28 @@ class RequestHandler:
         for challenge in (last_word,) if last_word else security.challenges():
             headers.add("WWW-Authenticate", challenge)
         return web.Response(status=refused.status if refused is not None else 401, headers=headers)
+
+
+async def _body_of(request: web.BaseRequest) -> bytes:
+    """The request's body.
+
+    Raises:
+        HTTPException: It is too large, it does not come, or the client expects something of the server that it does not do.
+        ConnectionError: The client left.
+        BadHttpMessage: It is not framed as its headers say.
+    """
+    if (request.content_length or 0) > _LARGEST_BODY:
+        raise web.HTTPRequestEntityTooLarge(_LARGEST_BODY, request.content_length or 0)
+    expectation = request.headers.get("Expect")
+    if expectation is not None and request.version >= HttpVersion11:
+        if expectation.strip().lower() != "100-continue":
+            raise web.HTTPExpectationFailed
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    try:
+        async with asyncio.timeout(_BODY_LIMIT_S):
+            return await request.read()
+    except TimeoutError:
+        raise web.HTTPRequestTimeout from None
 
 
 class _HttpClient:

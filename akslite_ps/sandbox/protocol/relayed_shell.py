@@ -168,23 +168,19 @@ class RelayedShell(WSManShell):
             self._note(data)
         self._engine.send(target, data, answers_prompt=stream == _ANSWER_STREAM)
 
-    async def signal(self, command_id: str, code: str) -> None:
+    async def signal(self, command_id: str, *, release: bool) -> None:
         pipeline_id = command_uuid(command_id)
         command = self._commands.get(pipeline_id)
         if command is None:
             return
-        if code in wsman.SIGNALS_STOP:
-            await self._stop(command)
-        elif code == wsman.SIGNAL_TERMINATE:
-            await self._stop(command)
+        await self._stop(command)
+        if release:
             self._engine.close_command(command.engine_id)
             self._commands.pop(pipeline_id, None)
             self._engine_ids.pop(command.engine_id, None)
             self._drop(pipeline_id)
             self._forget_sent(pipeline_id)
             self._refuse_receiver(pipeline_id, faults.operation_aborted())
-        else:
-            raise faults.malformed(f"{code} is not a signal")
 
     async def _stop(self, command: _Command) -> None:
         if not command.done:
@@ -326,7 +322,7 @@ class RelayedShell(WSManShell):
 
     def _pending(self, target: Target) -> bool:
         queue = self._queues.get(target)
-        return bool(queue) and not queue[-1].opens
+        return queue is not None and len(queue) > 0 and not queue[-1].opens
 
     def _take(self, target: Target, budget: int) -> list[Fragment]:
         queue = self._queues.get(target)

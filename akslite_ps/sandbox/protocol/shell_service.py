@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import re
 import uuid
 from collections import Counter, OrderedDict
 
@@ -24,6 +25,7 @@ from akslite_ps.sandbox.protocol.wsman_shell import Client, Quotas, ShellIdentit
 _log = logging.getLogger(__name__)
 
 _REPLIES_KEPT = 32
+_PROTOCOL_2 = re.compile(r"2\.[0-9]{1,9}(?:\.[0-9]{1,9}){0,2}")
 
 
 _RequestKey = tuple[str, str]
@@ -227,8 +229,8 @@ class ShellService:
                 return await shell.receive(header, operation.command_id, client)
             case wsman.Signal():
                 shell.confirm_sent()
-                await shell.signal(operation.command_id, operation.code)
-                if operation.code == wsman.SIGNAL_TERMINATE:
+                await shell.signal(operation.command_id, release=operation.releases)
+                if operation.releases:
                     self._replies.forget(shell.shell_id, operation.command_id)
                 return wsman_replies.signal_reply(header)
         raise faults.unsupported_action(header.action)
@@ -236,6 +238,7 @@ class ShellService:
     async def _create(self, header: wsman.Header, operation: wsman.Create, user: str, client: Client) -> WSManShell:
         if sum(shell.owner == user for shell in self._shells.values()) >= self._quotas.shells_per_user:
             raise faults.too_many_shells(self._quotas.shells_per_user)
+        _check_protocol(operation.protocol_version)
         shell_id = operation.shell_id or str(uuid.uuid4()).upper()
         if shell_id.upper() in self._shells:
             raise faults.shell_exists()
@@ -276,3 +279,11 @@ class ShellService:
             task = asyncio.get_running_loop().create_task(shell.close())
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
+
+
+def _check_protocol(version: str | None) -> None:
+    """PowerShell's plugin asks for the option, and for version 2 of it whatever the minor number is."""
+    if version is None:
+        raise faults.protocol_version_missing()
+    if not _PROTOCOL_2.fullmatch(version):
+        raise faults.protocol_version_mismatch(version)

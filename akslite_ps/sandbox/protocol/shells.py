@@ -188,21 +188,17 @@ class Shell(WSManShell):
 
     # ---- control
 
-    async def signal(self, command_id: str, code: str) -> None:
+    async def signal(self, command_id: str, *, release: bool) -> None:
         pipeline_id = command_uuid(command_id)
         command = self._commands.get(pipeline_id)
         if command is None:
             return
-        if code in wsman.SIGNALS_STOP:
+        if not command.done:
             await command.stop()
-        elif code == wsman.SIGNAL_TERMINATE:
-            if not command.done:
-                await command.stop()
+        if release:
             command.abandon()
             self._release(pipeline_id)
             self._refuse_receiver(pipeline_id, faults.operation_aborted())
-        else:
-            raise faults.malformed(f"{code} is not a signal")
 
     def _release(self, pipeline_id: uuid.UUID) -> None:
         self._commands.pop(pipeline_id, None)

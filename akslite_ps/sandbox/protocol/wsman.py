@@ -24,8 +24,6 @@ from akslite_ps.sandbox.protocol.wsman_operations import (
     NAMESPACES,
     SERVER_ENVELOPE_SIZE,
     SHELL_URI,
-    SIGNAL_TERMINATE,
-    SIGNALS_STOP,
     BufferMode,
     Command,
     Connect,
@@ -57,8 +55,6 @@ __all__ = [
     "NAMESPACES",
     "SERVER_ENVELOPE_SIZE",
     "SHELL_URI",
-    "SIGNALS_STOP",
-    "SIGNAL_TERMINATE",
     "BufferMode",
     "Command",
     "Connect",
@@ -207,6 +203,7 @@ def _read_create(header: Header, body: etree._Element) -> Create:
         idle_timeout_s=_idle_timeout(shell),
         name=shell.get("Name") or shell.findtext("rsp:Name", namespaces=NAMESPACES),
         buffer_mode=_buffer_mode(shell),
+        protocol_version=header.options.get("PROTOCOLVERSION"),
         loads_profile=header.options.get("WINRS_NOPROFILE", "").upper() not in {"TRUE", "1"},
     )
 
@@ -245,8 +242,8 @@ def _read_shell_operation(header: Header, verb: str, body: etree._Element) -> Op
             return Receive(shell_id, _child(body, "rsp:Receive/rsp:DesiredStream").get("CommandId"))
         case "Signal":
             signal = _child(body, "rsp:Signal")
-            code = signal.findtext("rsp:Code", default="", namespaces=NAMESPACES) or ""
-            return Signal(shell_id, str(signal.get("CommandId", "")), code.strip())
+            code = (_child(signal, "rsp:Code").text or "").strip()
+            return Signal(shell_id, str(signal.get("CommandId", "")), code)
         case "Disconnect":
             leaving = _child(body, "rsp:Disconnect")
             return Disconnect(shell_id, _idle_timeout(leaving), _buffer_mode(leaving))

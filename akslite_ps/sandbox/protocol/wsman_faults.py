@@ -314,3 +314,25 @@ def malformed(what: str) -> WSManFault:
         code=2150858817,
         subcode="w:SchemaValidationError",
     )
+
+
+def protocol_version_missing() -> WSManFault:
+    """A shell is asked for without the option that says which PSRP the client speaks."""
+    return WSManFault(
+        "The WS-Management service cannot process the request. The client did not say with the option protocolversion which version "
+        "of the PowerShell Remoting Protocol it speaks. ",
+        code=0x80540BC7,
+        subcode="w:InternalError",
+        role="Receiver",
+    )
+
+
+def protocol_version_mismatch(version: str) -> WSManFault:
+    """The client speaks a PSRP that the device does not."""
+    return WSManFault(
+        "The WS-Management service cannot process the request. The client asks for version "
+        f"{_cut(version)} of the PowerShell Remoting Protocol; this computer speaks version 2. ",
+        code=0x80540BC5,
+        subcode="w:InternalError",
+        role="Receiver",
+    )

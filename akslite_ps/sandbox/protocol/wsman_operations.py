@@ -29,8 +29,7 @@ BufferMode = Literal["Block", "Drop"]
 DEFAULT_ENVELOPE_SIZE = 153_600
 SERVER_ENVELOPE_SIZE = 512_000
 DEFAULT_TIMEOUT_S = 60.0
-SIGNAL_TERMINATE = f"{SHELL_URI}/signal/Terminate"
-SIGNALS_STOP = ("powershell/signal/ctrl_c", f"{SHELL_URI}/signal/ctrl_c", f"{SHELL_URI}/signal/ctrl_break")
+_SIGNAL_TERMINATE = f"{SHELL_URI}/signal/terminate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +43,7 @@ class Create:
     name: str | None = None
     buffer_mode: BufferMode | None = None
     loads_profile: bool = True
+    protocol_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,15 @@ class Signal:
     shell_id: str
     command_id: str
     code: str
+
+    @property
+    def releases(self) -> bool:
+        """The command is not needed any more. Clients write the code with a small or a capital T.
+
+        Any other code stops the command: PowerShell's own client says ``crtl_c``, pypsrp ``ctrl_c``, and PowerShell's plugin ends a
+        command whatever it is told.
+        """
+        return self.code.lower() == _SIGNAL_TERMINATE
 
 
 @dataclass(frozen=True, slots=True)

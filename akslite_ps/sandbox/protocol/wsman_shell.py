@@ -166,7 +166,7 @@ class WSManShell(ABC):
         """Take PSRP bytes that came for the shell (None) or a command on stream ``stdin`` or ``pr``."""
 
     @abstractmethod
-    async def signal(self, command_id: str, code: str) -> None:
+    async def signal(self, command_id: str, *, release: bool) -> None:
         """Stop or release a command. A signal to a command that is not there is accepted (recorded)."""
 
     @abstractmethod
