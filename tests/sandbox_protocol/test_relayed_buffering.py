@@ -15,6 +15,7 @@ from akslite_ps.sandbox import assumptions
 from akslite_ps.sandbox.protocol import wsman
 from akslite_ps.sandbox.protocol.fragments import MessageKind, fragments_in, message_to_client
 from akslite_ps.sandbox.protocol.relayed_shell import RelayedShell
+from akslite_ps.sandbox.protocol.wsman_faults import WSManFault
 from akslite_ps.sandbox.protocol.wsman_shell import Quotas, ShellIdentity
 
 _HEADER = wsman.Header(message_id="uuid:1", action="Receive", timeout_s=5, max_envelope_size=512_000)
@@ -26,7 +27,11 @@ POOL, PIPELINE = uuid.uuid4(), uuid.uuid4()
 class Engine:
     """A process that takes everything and says nothing by itself."""
 
-    async def start(self, receiver: Any, data: bytes) -> None: ...
+    started = False
+
+    async def start(self, receiver: Any, data: bytes) -> None:
+        self.started = True
+
     def start_command(self, command: uuid.UUID, data: bytes) -> None: ...
     def close_command(self, command: uuid.UUID) -> None: ...
     def kill(self) -> None: ...
@@ -186,3 +191,11 @@ async def test_a_process_goes_by_the_pipelines_id_where_that_is_not_the_commands
     await shell.arrived(PIPELINE, ended)
     reply = etree.fromstring(await shell.receive(_HEADER, str(command), Reader()))
     assert reply.find(".//{*}CommandState").get("State").endswith("/Done")
+
+
+async def test_limits_that_are_none_are_refused_and_the_process_is_not_started(shell: Any) -> None:
+    asked = struct.pack("<II", 2, MessageKind.INIT_RUNSPACEPOOL) + POOL.bytes_le + bytes(16)
+    asked += b'<Obj RefId="0"><MS><I32 N="MinRunspaces">5</I32><I32 N="MaxRunspaces">4</I32></MS></Obj>'
+    with pytest.raises(WSManFault, match="5 to 4 runspaces"):
+        await shell.start(struct.pack(">QQBI", 1, 0, 3, len(asked)) + asked)
+    assert not shell._engine.started

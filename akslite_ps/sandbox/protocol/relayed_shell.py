@@ -216,11 +216,15 @@ class RelayedShell(WSManShell):
         except NotFragments as error:
             raise faults.malformed(str(error)) from None
         for message in messages:
-            if message.kind == MessageKind.INIT_RUNSPACEPOOL:
-                self._pool.pool_id = message.pool_id
             if message.kind in _LIMIT_MESSAGES:
                 for name, count in _LIMIT.findall(message.beginning):
                     self._pool.limits[name.decode()] = int(count)
+            if message.kind == MessageKind.INIT_RUNSPACEPOOL:
+                self._pool.pool_id = message.pool_id
+                least, most = self._pool.limits["Min"], self._pool.limits["Max"]
+                # The process would be silent for ever.
+                if not 1 <= least <= most:
+                    raise faults.malformed(f"{least} to {most} runspaces are no limits of a pool")
 
     # ---- from the process (relayed_engine.EngineReceiver)
 

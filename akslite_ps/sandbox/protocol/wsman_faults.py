@@ -319,8 +319,8 @@ def malformed(what: str) -> WSManFault:
 def protocol_version_missing() -> WSManFault:
     """A shell is asked for without the option that says which PSRP the client speaks."""
     return WSManFault(
-        "The WS-Management service cannot process the request. The client did not say with the option protocolversion which version "
-        "of the PowerShell Remoting Protocol it speaks. ",
+        "The WS-Management service cannot process the request. The client did not say, with the option "
+        "protocolversion, which version of the PowerShell Remoting Protocol it speaks. ",
         code=0x80540BC7,
         subcode="w:InternalError",
         role="Receiver",
