@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import struct
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -131,6 +133,21 @@ def test_a_process_that_ends_by_itself_takes_the_shell_along(shared: Devices) ->
         with pytest.raises(WSManFaultError) as gone:
             PowerShell(pool).add_script("1").invoke()
         assert gone.value.code == 2150858843
+
+
+def test_a_client_that_makes_no_sense_hears_it_at_once_and_the_process_is_gone(shared: Devices) -> None:
+    """The process itself would stay and say nothing any more."""
+    before = shared.processes(shared.pwsh)
+    with shared.connection(shared.pwsh) as wsman:
+        pool = RunspacePool(wsman)
+        pool.open()
+        body = struct.pack("<II", 2, 0x21007) + uuid.UUID(pool.id).bytes_le + bytes(16) + b"<Obj"
+        pool.shell.send("stdin", struct.pack(">QQBI", 99, 0, 3, len(body)) + body)
+        with pytest.raises(WSManFaultError) as ended:
+            pool.shell.receive("stdout")
+        assert ended.value.code == 1726
+        assert "Remote transport error" in ended.value.reason
+    shared.settle(lambda: shared.processes(shared.pwsh) == before)
 
 
 def test_a_restart_of_the_device_ends_its_processes(own: Devices) -> None:

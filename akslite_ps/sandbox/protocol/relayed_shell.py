@@ -25,6 +25,7 @@ from akslite_ps.sandbox.protocol.fragments import (
     MessageKind,
     MessageWatch,
     NotFragments,
+    PassingFragment,
     SeenMessage,
     fragments_in,
     message_to_client,
@@ -93,6 +94,7 @@ class _Pool:
     """What passed when the shell was created, for clients that connect later."""
 
     pool_id: uuid.UUID = field(default_factory=lambda: uuid.UUID(int=0))
+    asked_for: bool = False
     limits: dict[str, int] = field(default_factory=lambda: {"Min": 1, "Max": 1})
     capability: str = ""
     private_data: bytes = b""
@@ -141,6 +143,8 @@ class RelayedShell(WSManShell):
 
     async def start(self, data: bytes) -> None:
         try:
+            if not _fragments(data):
+                raise faults.malformed("the request holds no PSRP message")
             self._note(data)
             await self._engine.start(self, data)
         except TooManyEngines as full:
@@ -154,6 +158,7 @@ class RelayedShell(WSManShell):
             raise
 
     def _begin(self, pipeline_id: uuid.UUID, data: bytes) -> None:
+        _fragments(data)
         # The process goes by the id in the messages, which is not always the command's (recorded).
         engine_id = pipeline_id_in(data) or pipeline_id
         self._commands[pipeline_id] = _Command(engine_id)
@@ -164,9 +169,11 @@ class RelayedShell(WSManShell):
         target = command_uuid(command_id) if command_id else None
         if target is not None:
             target = self._known(target).engine_id
+            _fragments(data)
         else:
             self._note(data)
-        self._engine.send(target, data, answers_prompt=stream == _ANSWER_STREAM)
+        if data:
+            self._engine.send(target, data, answers_prompt=stream == _ANSWER_STREAM)
 
     async def signal(self, command_id: str, *, release: bool) -> None:
         pipeline_id = command_uuid(command_id)
@@ -220,7 +227,7 @@ class RelayedShell(WSManShell):
                 for name, count in _LIMIT.findall(message.beginning):
                     self._pool.limits[name.decode()] = int(count)
             if message.kind == MessageKind.INIT_RUNSPACEPOOL:
-                self._pool.pool_id = message.pool_id
+                self._pool.pool_id, self._pool.asked_for = message.pool_id, True
                 least, most = self._pool.limits["Min"], self._pool.limits["Max"]
                 # The process would be silent for ever.
                 if not 1 <= least <= most:
@@ -248,7 +255,7 @@ class RelayedShell(WSManShell):
                 fragment.object_id,
                 fragment.begins,
                 message.kind in _MAY_BE_LOST,
-                opens=message.kind == MessageKind.SESSION_CAPABILITY,
+                opens=message.kind == MessageKind.SESSION_CAPABILITY and self._pool.asked_for,
                 ends_reply=fragment.ends and message.kind == MessageKind.APPLICATION_PRIVATE_DATA,
             )
             self._put(target, waiting, ends=fragment.ends)
@@ -374,6 +381,18 @@ class RelayedShell(WSManShell):
         self._closed = True
         self._stop_waiting()
         self._room.set()
+
+
+def _fragments(data: bytes) -> list[PassingFragment]:
+    """What a client sent, before a process sees it: one that is given anything else ends.
+
+    Raises:
+        WSManFault: The bytes are no fragments.
+    """
+    try:
+        return list(fragments_in(data))
+    except NotFragments as error:
+        raise faults.malformed(str(error)) from None
 
 
 def open_engine(device: HostedDevice, configuration: str, user: str) -> RelayedEngine | None:

@@ -283,7 +283,7 @@ def internal_error() -> WSManFault:
 def engine_unavailable(why: str) -> WSManFault:
     """The process that is to run a shell's pipelines cannot be started."""
     return WSManFault(
-        f"The WS-Management service cannot process the request. The shell's host process could not be started: {why} ",
+        f"The WS-Management service cannot process the request. The shell's host process could not be started: {_cut(why)} ",
         code=1359,
         subcode="w:InternalError",
         role="Receiver",
@@ -300,7 +300,7 @@ def engine_quota(why: str) -> WSManFault:
 def engine_ended(why: str) -> WSManFault:
     """The process behind a shell has ended by itself."""
     return WSManFault(
-        f"The WSMan provider host process did not return a proper response. {why} ",
+        f"The WSMan provider host process did not return a proper response. {_cut(why)} ",
         code=1726,
         subcode="w:InternalError",
         role="Receiver",
