@@ -87,6 +87,15 @@ def test_a_stop_ends_the_pipeline_while_output_streams(pool: RunspacePool, run: 
     assert run("'next'").output == ["next"]
 
 
+def test_a_released_pipeline_is_invoked_again_under_its_id(pool: RunspacePool) -> None:
+    pipeline = PowerShell(pool)
+    pipeline.add_script("1 + 1")
+    for _ in range(4):
+        assert pipeline.invoke() == [2]
+        pipeline.close()
+        pipeline.clear_streams()
+
+
 def test_the_same_client_leaves_and_comes_back(shared: Devices) -> None:
     with shared.connection(shared.pwsh) as wsman, RunspacePool(wsman) as pool:
         pipeline = begun(pool, "$PID; Start-Sleep -Milliseconds 300; 'late'")

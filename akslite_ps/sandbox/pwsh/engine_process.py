@@ -209,9 +209,10 @@ class EngineProcess:
         return lane.put(packet)
 
     def _end_lane(self, target: Target) -> None:
-        lane = self._lanes.pop(target, None)
-        if lane is not None:
-            lane.end()
+        lane = self._lanes.get(target)
+        # A client may use the id of a pipeline that it has released at once for the next one.
+        if lane is not None and lane.is_idle:
+            del self._lanes[target]
 
     async def _deliver(self, packet: Packet) -> None:
         """Write a packet and wait until the process has taken it."""
@@ -352,6 +353,11 @@ class _Lane:
         if self._worker is None or self._worker.done():
             self._worker = asyncio.get_running_loop().create_task(self._work())
         return delivered
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way and nothing waits."""
+        return not self._waiting and (self._worker is None or self._worker.done())
 
     def end(self) -> None:
         """Nothing is sent any more."""
