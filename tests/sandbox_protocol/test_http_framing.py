@@ -10,6 +10,8 @@ import socket
 import ssl
 
 import pytest
+import requests
+from lxml import etree
 
 CONFIG = b"""<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"
  xmlns:a="http://schemas.xmlsoap.org/ws/2004/08/addressing"
@@ -43,9 +45,13 @@ class RawClient:
     def status(self):
         """The status of the next response; its body is read, too."""
         status = int(self.stream.readline().split()[1])
-        headers = http.client.parse_headers(self.stream)
-        self.stream.read(int(headers.get("Content-Length", 0)))
+        self.body = self.stream.read(int(http.client.parse_headers(self.stream).get("Content-Length", 0)))
         return status
+
+    def response(self):
+        """The body of the next response."""
+        assert self.status() == 200
+        return self.body
 
     def close(self):
         self.stream.close()
@@ -116,3 +122,41 @@ def test_a_client_that_leaves_in_the_middle_of_its_request_is_no_error_of_the_de
     assert other.status() == 200
     other.close()
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+IDENTITY = "http://schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd"
+WHO = f"""<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" xmlns:wsmid="{IDENTITY}">
+<s:Header/><s:Body><wsmid:Identify/></s:Body></s:Envelope>"""
+
+
+@pytest.fixture
+def ask_without_log_on(served):
+    def ask(body, **headers):
+        url = f"http://{served.device.address}:{served.listener.http_port}/wsman"
+        return requests.post(url, body, headers={"Content-Type": "application/soap+xml;charset=UTF-8", **headers}, timeout=5)
+
+    return ask
+
+
+def test_who_answers_is_told_without_log_on_and_without_the_version_of_windows(ask_without_log_on):
+    """The question of Test-WSMan and of every check whether WinRM is there."""
+    reply = ask_without_log_on(WHO, WSMANIDENTIFY="unauthenticated")
+    assert reply.status_code == 200
+    assert reply.headers["Content-Type"] == "application/soap+xml;charset=UTF-8"
+    (response,) = etree.fromstring(reply.content).iter(f"{{{IDENTITY}}}IdentifyResponse")
+    assert [(etree.QName(each).localname, each.text) for each in response] == [
+        ("ProtocolVersion", "http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd"),
+        ("ProductVendor", "Microsoft Corporation"),
+        ("ProductVersion", "OS: 0.0.0 SP: 0.0 Stack: 3.0"),
+    ]
+
+
+def test_nothing_else_is_told_without_log_on(ask_without_log_on):
+    assert ask_without_log_on(WHO).status_code == 401
+    assert ask_without_log_on(CONFIG, WSMANIDENTIFY="unauthenticated").status_code == 401
+    assert ask_without_log_on(b"<", WSMANIDENTIFY="unauthenticated").status_code == 401
+
+
+def test_who_has_logged_on_hears_the_version_of_windows(raw):
+    raw.send(WHO.encode())
+    assert b"OS: 10.0.19045 SP: 0.0 Stack: 3.0" in raw.response()

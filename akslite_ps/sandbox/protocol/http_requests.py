@@ -95,6 +95,8 @@ class RequestHandler:
                 headers["WWW-Authenticate"] = accepted.token
             if accepted.user is None:
                 return web.Response(status=401, headers=headers)
+        elif request.headers.get("WSMANIDENTIFY", "").strip().lower() == "unauthenticated" and _asks_who_answers(body):
+            return web.Response(body=wsman_replies.identify_reply("0.0.0"), headers={"Content-Type": _SOAP})
         elif encrypted and not security.can_decrypt:
             return web.Response(status=400)
         elif security.user is None:
@@ -159,6 +161,14 @@ class RequestHandler:
         for challenge in (last_word,) if last_word else security.challenges():
             headers.add("WWW-Authenticate", challenge)
         return web.Response(status=refused.status if refused is not None else 401, headers=headers)
+
+
+def _asks_who_answers(body: bytes) -> bool:
+    """Whether it is the question of Test-WSMan, which everybody may ask."""
+    try:
+        return isinstance(wsman.parse_request(body).operation, wsman.Identify)
+    except wsman.RefusedRequest:
+        return False
 
 
 async def _body_of(request: web.BaseRequest) -> bytes:

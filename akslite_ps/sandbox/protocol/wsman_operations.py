@@ -20,7 +20,7 @@ NAMESPACES = {
     "n": "http://schemas.xmlsoap.org/ws/2004/09/enumeration",
     "x": "http://schemas.xmlsoap.org/ws/2004/09/transfer",
     "pwsh": "http://schemas.microsoft.com/powershell",
-    "wsmid": "http://schemas.dmtf.org/wbem/wsman/identify/1/wsmanidentity.xsd",
+    "wsmid": "http://schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd",
 }
 SHELL_URI = NAMESPACES["rsp"]
 CONFIG_URI = "http://schemas.microsoft.com/wbem/wsman/1/config"

@@ -134,6 +134,12 @@ def get_config_reply(header: Header, element: str) -> bytes:
 
 
 def identify_reply(os_version: str) -> bytes:
+    """What answers here.
+
+    Args:
+        os_version: Of Windows, ``10.0.19045.0``; ``0.0.0`` for a caller who has not logged on.
+    """
+    os_version = ".".join(os_version.split(".")[:3])
     body = (
         f'<wsmid:IdentifyResponse xmlns:wsmid="{NAMESPACES["wsmid"]}">'
         f"<wsmid:ProtocolVersion>{NAMESPACES['w']}</wsmid:ProtocolVersion>"
