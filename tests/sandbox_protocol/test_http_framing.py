@@ -160,3 +160,20 @@ def test_nothing_else_is_told_without_log_on(ask_without_log_on):
 def test_who_has_logged_on_hears_the_version_of_windows(raw):
     raw.send(WHO.encode())
     assert b"OS: 10.0.19045 SP: 0.0 Stack: 3.0" in raw.response()
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("declaration", ["", '<?xml version="1.0" encoding="UTF-16"?>'])
+def test_utf_16_is_answered_in_utf_16(raw, encoding, declaration):
+    """Windows' own client writes it."""
+    raw.send((declaration + CONFIG.decode()).encode(encoding))
+    answer = raw.response()
+    assert answer.decode("utf-16").startswith("<s:Envelope")
+    assert etree.fromstring(answer).find(".//{*}MaxEnvelopeSizekb").text == "500"
+
+
+def test_utf_16_that_is_none_is_no_envelope(raw):
+    raw.send(b"\xff\xfe<\0\x00\xd8<\0")
+    assert raw.status() == 500
+    raw.send(b"\xff\xfe<")
+    assert raw.status() == 500

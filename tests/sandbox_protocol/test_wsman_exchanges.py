@@ -620,6 +620,13 @@ async def test_headers_that_cannot_be_heeded_are_refused(service, how, fault, ac
     assert fault_of(await service.receive(**how), action=expected) == fault
 
 
+async def test_a_client_that_will_pack_its_data_is_told_that_it_cannot(service):
+    """Whether it insists on being understood or not: what it sends afterwards is packed."""
+    reply = await service.create(header="<rsp:CompressionType>xpress</rsp:CompressionType>")
+    fault = fault_of(reply, action="http://schemas.xmlsoap.org/ws/2004/08/addressing/fault")
+    assert (fault[0], fault[2]) == ("s:MustUnderstand", "2150858768")
+
+
 async def test_a_header_that_need_not_be_understood_is_left_alone(service):
     await service.create(header='<q:Q xmlns:q="urn:q">1</q:Q>')
     assert kinds(await service.receive(header='<q:Q xmlns:q="urn:q" s:mustUnderstand="false">1</q:Q>'))

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import weakref
+from dataclasses import replace
 
 from aiohttp import HttpVersion11, http_exceptions, web
 from multidict import CIMultiDict
 
 from akslite_ps.sandbox.engine import HostedDevice
-from akslite_ps.sandbox.protocol import wsman, wsman_replies
+from akslite_ps.sandbox.protocol import wsman, wsman_replies, xml_input
 from akslite_ps.sandbox.protocol.authentication import ConnectionSecurity, LogonRefused
 from akslite_ps.sandbox.protocol.disturbances import ConnectionCut, Disturbance, RequestDropped
 from akslite_ps.sandbox.protocol.message_encryption import DecryptionFailed
@@ -30,7 +31,7 @@ _LARGEST_BODY = 1024 * 1024
 """More than any envelope with its encryption; aiohttp takes no more either."""
 _BODY_LIMIT_S = 120.0
 """HTTP.sys' EntityBody time limit, by default."""
-_SOAP = "application/soap+xml;charset=UTF-8"
+_SOAP = "application/soap+xml;charset={}"
 
 
 class RequestHandler:
@@ -96,7 +97,7 @@ class RequestHandler:
             if accepted.user is None:
                 return web.Response(status=401, headers=headers)
         elif request.headers.get("WSMANIDENTIFY", "").strip().lower() == "unauthenticated" and _asks_who_answers(body):
-            return web.Response(body=wsman_replies.identify_reply("0.0.0"), headers={"Content-Type": _SOAP})
+            return web.Response(body=wsman_replies.identify_reply("0.0.0"), headers={"Content-Type": _SOAP.format("UTF-8")})
         elif encrypted and not security.can_decrypt:
             return web.Response(status=400)
         elif security.user is None:
@@ -112,11 +113,14 @@ class RequestHandler:
                 return web.Response(status=400)
         if len(body) > wsman.SERVER_ENVELOPE_SIZE:
             return web.Response(status=413, headers=headers)
+        body, charset = xml_input.as_utf8(body)
         confidential = encrypted or security.over_tls
-        status, reply = await self._reply(request, security, body, disturbance, confidential=confidential)
-        headers["Content-Type"] = _SOAP
+        status, reply = await self._reply(request, security, body, disturbance, charset, confidential=confidential)
+        if charset == "UTF-16":
+            reply = reply.decode().encode("utf-16")
+        headers["Content-Type"] = _SOAP.format(charset)
         if encrypted:
-            sealed = security.encrypt(reply)
+            sealed = security.encrypt(reply, charset)
             headers["Content-Type"], reply = sealed.content_type, sealed.body
         return web.Response(status=status, body=reply, headers=headers)
 
@@ -126,12 +130,15 @@ class RequestHandler:
         security: ConnectionSecurity,
         envelope: bytes,
         disturbance: Disturbance,
+        charset: xml_input.Charset,
         *,
         confidential: bool,
     ) -> tuple[int, bytes]:
         header = wsman.Header(message_id="")
         try:
             parsed = wsman.parse_request(envelope)
+            if charset == "UTF-16":
+                parsed = _at_half_the_size(parsed)
             header = parsed.header
             if not confidential:
                 # AllowUnencrypted is false on a device, as it is by default on Windows.
@@ -163,10 +170,16 @@ class RequestHandler:
         return web.Response(status=refused.status if refused is not None else 401, headers=headers)
 
 
+def _at_half_the_size(request: wsman.Request) -> wsman.Request:
+    """A request whose reply has two bytes for each character of what it is made of."""
+    size = max(request.header.max_envelope_size // 2, wsman.LEAST_ENVELOPE_SIZE)
+    return replace(request, header=replace(request.header, max_envelope_size=size))
+
+
 def _asks_who_answers(body: bytes) -> bool:
     """Whether it is the question of Test-WSMan, which everybody may ask."""
     try:
-        return isinstance(wsman.parse_request(body).operation, wsman.Identify)
+        return isinstance(wsman.parse_request(xml_input.as_utf8(body)[0]).operation, wsman.Identify)
     except wsman.RefusedRequest:
         return False
 

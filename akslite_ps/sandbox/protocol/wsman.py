@@ -166,6 +166,9 @@ def _read_wishes(header: Header, envelope: etree._Element) -> Header:
 
 
 def _must_be_understood(envelope: etree._Element) -> None:
+    if envelope.find("s:Header/rsp:CompressionType", NAMESPACES) is not None:
+        # Whoever says so packs all that follows. Windows' client leaves it with -NoCompression.
+        raise faults.not_understood("CompressionType")
     for block in envelope.iterfind("s:Header/*", NAMESPACES):
         name = etree.QName(block)
         if block.get(f"{{{NAMESPACES['s']}}}mustUnderstand") in {"true", "1"} and name.namespace not in _UNDERSTOOD:
