@@ -244,3 +244,6 @@ class TypedDictionary(dict[Any, Any]):
 
 
 WHOLE_TYPES: tuple[type[Whole], ...] = (SByte, Byte, Int16, UInt16, Int32, UInt32, Int64, UInt64)
+
+PRIMITIVE_DICTIONARY = ("System.Management.Automation.PSPrimitiveDictionary", "System.Collections.Hashtable", "System.Object")
+"""The type of what a client says about itself, and of what a device says about itself."""

@@ -153,3 +153,11 @@ async def test_a_broken_pattern_is_an_error_per_object(lines: Any) -> None:
 
     assert [e.error_id for e in heard.errors] == ["BadOperatorArgument,Microsoft.PowerShell.Commands.WhereObjectCommand"] * 4
     assert heard.errors[0].message.startswith("The argument to operator 'Imatch' is not valid: parsing \"(\" - ")
+
+
+async def test_a_service_is_called_as_it_was_named(desk: Desk) -> None:
+    """Recorded: ``Get-Service -Name winrm`` answers with ``winrm``, whatever its entry in the registry says."""
+    named = (await desk.text("Get-Service -Name winrm")).output[0]
+    assert (named.properties["Name"], named.properties["ServiceName"], named.text) == ("winrm", "winrm", "winrm")
+    sought = (await desk.text("Get-Service -Name win?m")).output[0]
+    assert sought.properties["Name"] == "WinRM"

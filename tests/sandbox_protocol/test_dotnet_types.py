@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import math
+import os
+import shutil
+import subprocess
 import uuid
 from decimal import Decimal
 from typing import Any
@@ -361,3 +365,68 @@ def test_stacks_and_queues_arrive_in_order_at_a_client(served, run_command):
     assert stack == [3, 2, 1]
     assert [queue.get_nowait(), queue.get_nowait()] == ["first", "second"]
     assert (array, bytes_) == ([1], [1])
+
+
+# ---- PowerShell's own reader and writer
+
+SERIALIZER = r"""
+$types = [System.Management.Automation.PSSerializer]
+foreach ($line in [IO.File]::ReadAllLines($env:GIVEN)) {
+    $text = [Text.Encoding]::UTF8.GetString([Convert]::FromBase64String($line))
+    $again = $types::Serialize($types::Deserialize($text), 50)
+    [Convert]::ToBase64String([Text.Encoding]::UTF8.GetBytes($again))
+}
+"""
+
+
+def kept(value: Any) -> bool:
+    """Whether PowerShell makes the same value of it: what is a copy there, local time, or no valid document, is not."""
+    if isinstance(value, EnumValue | SecureText | dotnet.Uri | dotnet.XmlDocument | dotnet.ScriptBlock):
+        return False
+    return not isinstance(value, dt.datetime) or value.tzinfo in (None, dt.UTC)
+
+
+@pytest.mark.pwsh
+@pytest.mark.skipif(shutil.which("pwsh") is None, reason="needs PowerShell 7 (pwsh) on PATH")
+def test_powershell_reads_what_we_write_and_we_read_what_it_writes(tmp_path):
+    values: list[Any] = []
+
+    @settings(max_examples=400, deadline=None, derandomize=True, database=None)
+    @given(
+        st.recursive(PRIMITIVES.filter(kept), lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=3))
+    )
+    def collect(value: Any) -> None:
+        values.append(value)
+
+    collect()
+    frame = '<Objs Version="1.1.0.1" xmlns="http://schemas.microsoft.com/powershell/2004/04">{}</Objs>'
+    lines = [base64.b64encode(frame.format(serialize(value)).encode()).decode() for value in values]
+    given_file = tmp_path / "given.txt"
+    given_file.write_text("\n".join(lines), encoding="utf-8")
+    done = subprocess.run(
+        ["pwsh", "-NoLogo", "-NoProfile", "-Command", SERIALIZER],
+        env={**os.environ, "GIVEN": str(given_file)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert not done.stderr
+    answers = [clixml_reader.read_document(base64.b64decode(line)) for line in done.stdout.split()]
+    assert len(answers) == len(values)
+    for value, answer in zip(values, answers, strict=True):
+        # Back from PowerShell an array is a list, whose type says that it is a copy.
+        assert plain(answer[0]) == plain(value)
+
+
+def plain(value: Any) -> Any:
+    """A value without the names of its collections' types, and comparable."""
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {(type(key), key): plain(item) for key, item in value.items()}
+    if isinstance(value, float) and math.isnan(value):
+        return (type(value), "NaN")
+    if isinstance(value, Decimal):
+        return (Decimal, value.as_tuple())
+    return (type(value), value, getattr(value, "tzinfo", None))

@@ -13,8 +13,9 @@ from lxml import etree
 
 from akslite_ps.sandbox import assumptions
 from akslite_ps.sandbox.protocol import wsman
-from akslite_ps.sandbox.protocol.fragments import MessageKind, fragments_in
+from akslite_ps.sandbox.protocol.fragments import MessageKind, fragments_in, message_to_client
 from akslite_ps.sandbox.protocol.relayed_shell import RelayedShell
+from akslite_ps.sandbox.protocol.wsman_faults import WSManFault
 from akslite_ps.sandbox.protocol.wsman_shell import Quotas, ShellIdentity
 
 _HEADER = wsman.Header(message_id="uuid:1", action="Receive", timeout_s=5, max_envelope_size=512_000)
@@ -26,7 +27,16 @@ POOL, PIPELINE = uuid.uuid4(), uuid.uuid4()
 class Engine:
     """A process that takes everything and says nothing by itself."""
 
-    async def start(self, receiver: Any, data: bytes) -> None: ...
+    def __init__(self) -> None:
+        self.started = False
+        self.sent: list[bytes] = []
+
+    async def start(self, receiver: Any, data: bytes) -> None:
+        self.started = True
+
+    def send(self, target: uuid.UUID | None, data: bytes, *, answers_prompt: bool = False) -> None:
+        self.sent.append(data)
+
     def start_command(self, command: uuid.UUID, data: bytes) -> None: ...
     def close_command(self, command: uuid.UUID) -> None: ...
     def kill(self) -> None: ...
@@ -143,3 +153,79 @@ async def test_output_that_was_blocked_is_lost_when_the_mode_becomes_drop(shell:
     left = [number for number, _ in await read(shell)]
     assert left[-1] == 999
     assert len(left) < 15
+
+
+def pool_request(kind: MessageKind, text: bytes = b"") -> bytes:
+    """A message of the client for the pool."""
+    body = struct.pack("<II", 2, kind) + POOL.bytes_le + bytes(16) + text
+    return struct.pack(">QQBI", 1, 0, 3, len(body)) + body
+
+
+def object_ids(reply: bytes) -> list[int]:
+    streams = etree.fromstring(reply).iter("{*}Stream")
+    return [each.object_id for stream in streams for each in fragments_in(base64.b64decode(stream.text))]
+
+
+def pool_message(number: int, kind: MessageKind) -> bytes:
+    return message_to_client(kind, POOL, "<S>x</S>", object_id=number)
+
+
+async def test_what_a_process_says_of_itself_is_one_reply_and_the_pools_state_another(shell: Any) -> None:
+    """As recorded, however the process hands it over."""
+    shell.feed(pool_request(MessageKind.INIT_RUNSPACEPOOL), None, "stdin")
+    waiting = asyncio.create_task(shell.receive(_HEADER, None, Reader()))
+    await asyncio.sleep(0)
+    for number, kind in enumerate(
+        (MessageKind.SESSION_CAPABILITY, MessageKind.APPLICATION_PRIVATE_DATA, MessageKind.RUNSPACEPOOL_STATE), 1
+    ):
+        await shell.arrived(None, pool_message(number, kind))
+        await asyncio.sleep(0)
+    assert object_ids(await waiting) == [1, 2]
+    assert object_ids(await shell.receive(_HEADER, None, Reader())) == [3]
+
+
+async def test_a_client_that_connects_hears_the_pools_capabilities_with_its_id(shell: Any) -> None:
+    for number, kind in enumerate((MessageKind.SESSION_CAPABILITY, MessageKind.APPLICATION_PRIVATE_DATA), 1):
+        await shell.arrived(None, pool_message(number, kind))
+    shell._pool.pool_id = POOL
+    answer = shell.connect(pool_request(MessageKind.CONNECT_RUNSPACEPOOL), Reader())
+    pools = [uuid.UUID(bytes_le=fragment.piece[8:24]) for fragment in fragments_in(answer)]
+    assert pools == [POOL, POOL]
+    assert b"<S>x</S>" in answer
+
+
+async def test_a_process_goes_by_the_pipelines_id_where_that_is_not_the_commands(shell: Any) -> None:
+    command = uuid.uuid4()
+    asked = struct.pack("<II", 2, 0x21006) + POOL.bytes_le + PIPELINE.bytes_le + b"<Obj />"
+    shell.start_command(str(command), struct.pack(">QQBI", 5, 0, 3, len(asked)) + asked)
+    (ended,) = ENDED
+    await shell.arrived(PIPELINE, ended)
+    reply = etree.fromstring(await shell.receive(_HEADER, str(command), Reader()))
+    assert reply.find(".//{*}CommandState").get("State").endswith("/Done")
+
+
+async def test_limits_that_are_none_are_refused_and_the_process_is_not_started(shell: Any) -> None:
+    limits = b'<Obj RefId="0"><MS><I32 N="MinRunspaces">5</I32><I32 N="MaxRunspaces">4</I32></MS></Obj>'
+    with pytest.raises(WSManFault, match="5 to 4 runspaces"):
+        await shell.start(pool_request(MessageKind.INIT_RUNSPACEPOOL, limits))
+    assert not shell._engine.started
+
+
+async def test_a_client_that_tells_its_capability_first_hears_the_other_sides_first(shell: Any) -> None:
+    await shell.arrived(None, pool_message(1, MessageKind.SESSION_CAPABILITY))
+    assert object_ids(await shell.receive(_HEADER, None, Reader())) == [1]
+
+
+@pytest.mark.parametrize("data", [b"", b"rubbish", struct.pack(">QQBI", 1, 0, 3, 500)])
+async def test_a_process_sees_fragments_only(shell: Any, data: bytes) -> None:
+    """Anything else would end it."""
+    with pytest.raises(WSManFault):
+        await shell.start(data)
+    for command in (None, str(PIPELINE)):
+        if data:
+            with pytest.raises(WSManFault):
+                shell.feed(data, command, "stdin")
+        else:
+            shell.feed(data, command, "stdin")
+    assert not shell._engine.started
+    assert shell._engine.sent == []

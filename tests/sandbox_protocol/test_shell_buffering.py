@@ -193,7 +193,7 @@ async def test_a_command_that_is_held_back_can_be_stopped(bench):
     pieces = Numbered(bench.device, 50)
     command = await bench.begin("Write")
     await pieces.stands_still()
-    await bench.shell.signal(str(command), "powershell/signal/ctrl_c")
+    await bench.shell.signal(str(command), release=False)
     _, state = await bench.rest(command)
     assert state == PSInvocationState.Stopped
     assert not pieces.ended.is_set()

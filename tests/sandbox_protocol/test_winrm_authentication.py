@@ -131,6 +131,34 @@ def test_a_changed_message_gets_an_empty_400(served):
     assert (caught.value.code, caught.value.response_text) == (400, "")
 
 
+def test_a_client_that_writes_as_windows_own_does_is_answered_alike(served, run_command):
+    """UTF-16 inside, and no tabs before the headers of the encrypted parts."""
+    pool = served.pool()
+    encryption = pool.connection.transport.encryption
+    wrap, unwrap = encryption.wrap_message, encryption.unwrap_message
+    answers = []
+
+    def write(message: bytes) -> tuple[str, bytes]:
+        content_type, body = wrap(message.decode().encode("utf-16"))
+        return content_type, body.replace(b"\tContent-Type", b"Content-Type").replace(b"\tOriginalContent", b"OriginalContent")
+
+    def read(message: bytes, boundary: str) -> bytes:
+        assert b"charset=UTF-16" in message
+        answers.append(unwrap(message, boundary))
+        return answers[-1].decode("utf-16").encode()
+
+    encryption.wrap_message, encryption.unwrap_message = write, read
+    text = "caf\u00e9 \U0001f600"
+
+    async def write_much(call, request, streams):
+        streams.output(call.parameters[0].value * 40_000)
+
+    served.device.commands["Write-Much"] = write_much
+    assert run_command(pool, "Write-Much", text).output == [text * 40_000]
+    assert max(map(len, answers)) <= 512_000
+    pool.close()
+
+
 @pytest.mark.parametrize(
     "token", ["Negotiate !!!", "Negotiate " + base64.b64encode(b"NTLMSSP\0\3\0\0\0").decode(), "Digest abc", "Negotiate"]
 )

@@ -38,6 +38,7 @@ POOL_ID = uuid.UUID("6c1d6f5e-0f0b-4f4c-9f0e-2b7a4d1f9a01")
 SHELL_ID = str(POOL_ID).upper()
 COMMAND_ID = uuid.UUID("0c6e3a9d-51fb-4b2a-8f77-5ce1b0a4e3d2")
 
+PROTOCOL_OPTION = '<w:Option Name="protocolversion" MustComply="true">2.3</w:Option>'
 CAPABILITY = '<Obj RefId="0"><MS><Version N="protocolversion">2.3</Version><Version N="PSVersion">2.0</Version>'
 CAPABILITY += '<Version N="SerializationVersion">1.1.0.1</Version></MS></Obj>'
 NO_HOST = (
@@ -133,14 +134,24 @@ class Service:
 
     # ---- the requests of a client
 
-    async def create(self, *, shell: str = SHELL_ID, extra: str = "", init: str = INIT_POOL, **how: Any) -> etree._Element:
+    async def create(
+        self,
+        *,
+        shell: str = SHELL_ID,
+        extra: str = "",
+        init: str = INIT_POOL,
+        options: str = PROTOCOL_OPTION,
+        header: str = "",
+        **how: Any,
+    ) -> etree._Element:
         pool = uuid.UUID(shell)
         data = message(SESSION_CAPABILITY, CAPABILITY, object_id=1, pool=pool) + message(
             INIT_RUNSPACEPOOL, init, object_id=2, pool=pool
         )
         creation = f"<pwsh:creationXml>{base64.b64encode(data).decode()}</pwsh:creationXml>"
         body = f'<rsp:Shell ShellId="{shell}">{extra}{creation}</rsp:Shell>'
-        return await self.send(f"{TRANSFER}/Create", body, shell=None, **how)
+        header += f'<w:OptionSet s:mustUnderstand="true">{options}</w:OptionSet>'
+        return await self.send(f"{TRANSFER}/Create", body, shell=None, header=header, **how)
 
     async def open(self) -> None:
         await self.create()
@@ -407,6 +418,93 @@ async def test_a_client_that_asks_by_the_message_id_for_a_lost_reply_gets_it_onc
     assert fault_of(await service.receive(COMMAND_ID)) == UNKNOWN
 
 
+async def test_a_pipeline_may_have_another_id_than_its_command(service):
+    """Recorded: early pypsrp spelled the two differently; Windows goes by the command's and answers with the pipeline's."""
+    service.device.commands["Greet"] = _say("hello")
+    await service.open()
+    other = uuid.uuid4()
+    data = message(CREATE, CREATE_PIPELINE.format("Greet"), object_id=3, pipeline=other)
+    body = f'<rsp:CommandLine CommandId="{COMMAND_ID}"><rsp:Command />'
+    body += f"<rsp:Arguments>{base64.b64encode(data).decode()}</rsp:Arguments></rsp:CommandLine>"
+    assert action_of(await service.send(f"{SHELL_NS}/Command", body)) == f"{SHELL_NS}/CommandResponse"
+    reply = await service.receive(COMMAND_ID)
+    assert kinds(reply) == [OUTPUT, STATE]
+    for stream in reply.iter(f"{{{SHELL_NS}}}Stream"):
+        assert uuid.UUID(bytes_le=base64.b64decode(stream.text)[45:61]) == other
+    assert action_of(await service.signal(f"{SHELL_NS}/signal/Terminate")) == f"{SHELL_NS}/SignalResponse"
+    assert fault_of(await service.receive(COMMAND_ID)) == UNKNOWN
+
+
+async def test_a_shell_without_a_profile_says_so(service):
+    options = PROTOCOL_OPTION + '<w:Option Name="WINRS_NOPROFILE" MustComply="true">TRUE</w:Option>'
+    reply = await service.create(options=options)
+    assert reply.findtext(".//rsp:ProfileLoaded", namespaces=NS) == "No"
+
+
+@pytest.mark.parametrize(
+    ("options", "code"), [("", "2152991687"), (PROTOCOL_OPTION.replace("2.3", "1.0"), "2152991685"), (PROTOCOL_OPTION, None)]
+)
+async def test_a_client_must_say_which_protocol_it_speaks(service, options, code):
+    """PowerShell's plugin refuses a shell without the option, and any other version than 2."""
+    reply = await service.create(options=options)
+    assert reply.find(".//f:WSManFault", NS) is None if code is None else fault_of(reply)[2] == code
+
+
+@pytest.mark.parametrize(
+    ("code", "releases"),
+    [
+        ("powershell/signal/crtl_c", False),
+        ("powershell/signal/ctrl_c", False),
+        (f"{SHELL_NS}/signal/ctrl_c", False),
+        ("anything", False),
+        (f"{SHELL_NS}/signal/Terminate", True),
+        (f"{SHELL_NS}/signal/terminate", True),
+    ],
+)
+async def test_every_spelling_of_a_signal_ends_a_command(service, code, releases):
+    """PowerShell's own client writes ``crtl_c``; half of the others write ``terminate`` without a capital."""
+
+    async def wait(call, request, streams):
+        await asyncio.Event().wait()
+
+    service.device.commands["Wait"] = wait
+    await service.open()
+    await service.command("Wait")
+    assert action_of(await service.signal(code)) == f"{SHELL_NS}/SignalResponse"
+    reply = await service.receive(COMMAND_ID)
+    if releases:
+        assert fault_of(reply) == UNKNOWN
+    else:
+        assert kinds(reply) == [STATE]
+        assert reply.find(".//rsp:CommandState", NS).get("State").endswith("/Done")
+
+
+@pytest.mark.parametrize(
+    ("part", "element", "path", "text"),
+    [
+        ("", "Config", "Service/Auth/CbtHardeningLevel", "Relaxed"),
+        ("", "Config", "MaxEnvelopeSizekb", "500"),
+        ("/service", "Service", "Auth/CredSSP", "true"),
+        ("/Service/Auth", "Auth", "Basic", "true"),
+        ("/client", "Client", "Auth/Digest", "true"),
+        ("/winrs", "Winrs", "IdleTimeout", "7200000"),
+    ],
+)
+async def test_the_services_configuration_is_read_in_whole_or_in_part(service, part, element, path, text):
+    config = "http://schemas.microsoft.com/wbem/wsman/1/config"
+    reply = await service.send(f"{TRANSFER}/Get", resource=config + part, shell=None)
+    (found,) = reply.find("s:Body", NS)
+    assert found.tag == f"{{{config}{part}}}{element}"
+    assert found.findtext("/".join(f"{{{config}{part}}}{name}" for name in path.split("/"))) == text
+
+
+async def test_a_part_that_the_configuration_has_not_is_an_unknown_resource(service):
+    for part in ("/plugins", "/service/RootSDDL", "uration"):
+        uri = f"http://schemas.microsoft.com/wbem/wsman/1/config{part}"
+        reply = await service.send(f"{TRANSFER}/Get", resource=uri, shell=None)
+        assert fault_of(reply)[2] == "2150858754"
+
+
 async def test_limits_that_a_connecting_client_expects_are_compared_and_not_changed(service):
     await service.open()
     one = '<Obj RefId="0"><MS><I32 N="MinRunspaces">1</I32><I32 N="MaxRunspaces">4</I32></MS></Obj>'
@@ -520,6 +618,13 @@ async def test_headers_that_cannot_be_heeded_are_refused(service, how, fault, ac
     await service.open()
     expected = {"addressing": "http://schemas.xmlsoap.org/ws/2004/08/addressing/fault", "wsman": FAULT}[action]
     assert fault_of(await service.receive(**how), action=expected) == fault
+
+
+async def test_a_client_that_will_pack_its_data_is_told_that_it_cannot(service):
+    """Whether it insists on being understood or not: what it sends afterwards is packed."""
+    reply = await service.create(header="<rsp:CompressionType>xpress</rsp:CompressionType>")
+    fault = fault_of(reply, action="http://schemas.xmlsoap.org/ws/2004/08/addressing/fault")
+    assert (fault[0], fault[2]) == ("s:MustUnderstand", "2150858768")
 
 
 async def test_a_header_that_need_not_be_understood_is_left_alone(service):

@@ -138,10 +138,10 @@ def test_sizes_and_time_outs_have_defaults():
 
 
 def test_identify_needs_no_header():
-    body = '<i:Identify xmlns:i="http://schemas.dmtf.org/wbem/wsman/identify/1/wsmanidentity.xsd"/>'
+    body = '<i:Identify xmlns:i="http://schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd"/>'
     data = f'<s:Envelope xmlns:s="{_NS["s"]}"><s:Header/><s:Body>{body}</s:Body></s:Envelope>'.encode()
     assert wsman.parse_request(data).operation == wsman.Identify()
-    assert b"OS: 10.0.19045.0 SP: 0.0 Stack: 3.0" in wsman_replies.identify_reply("10.0.19045.0")
+    assert b"OS: 10.0.19045 SP: 0.0 Stack: 3.0" in wsman_replies.identify_reply("10.0.19045.0")
 
 
 @pytest.mark.parametrize(

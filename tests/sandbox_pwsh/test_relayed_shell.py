@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import struct
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,6 +87,15 @@ def test_a_stop_ends_the_pipeline_while_output_streams(pool: RunspacePool, run: 
     assert run("'next'").output == ["next"]
 
 
+def test_a_released_pipeline_is_invoked_again_under_its_id(pool: RunspacePool) -> None:
+    pipeline = PowerShell(pool)
+    pipeline.add_script("1 + 1")
+    for _ in range(4):
+        assert pipeline.invoke() == [2]
+        pipeline.close()
+        pipeline.clear_streams()
+
+
 def test_the_same_client_leaves_and_comes_back(shared: Devices) -> None:
     with shared.connection(shared.pwsh) as wsman, RunspacePool(wsman) as pool:
         pipeline = begun(pool, "$PID; Start-Sleep -Milliseconds 300; 'late'")
@@ -131,6 +142,21 @@ def test_a_process_that_ends_by_itself_takes_the_shell_along(shared: Devices) ->
         with pytest.raises(WSManFaultError) as gone:
             PowerShell(pool).add_script("1").invoke()
         assert gone.value.code == 2150858843
+
+
+def test_a_client_that_makes_no_sense_hears_it_at_once_and_the_process_is_gone(shared: Devices) -> None:
+    """The process itself would stay and say nothing any more."""
+    before = shared.processes(shared.pwsh)
+    with shared.connection(shared.pwsh) as wsman:
+        pool = RunspacePool(wsman)
+        pool.open()
+        body = struct.pack("<II", 2, 0x21007) + uuid.UUID(pool.id).bytes_le + bytes(16) + b"<Obj"
+        pool.shell.send("stdin", struct.pack(">QQBI", 99, 0, 3, len(body)) + body)
+        with pytest.raises(WSManFaultError) as ended:
+            pool.shell.receive("stdout")
+        assert ended.value.code == 1726
+        assert "Remote transport error" in ended.value.reason
+    shared.settle(lambda: shared.processes(shared.pwsh) == before)
 
 
 def test_a_restart_of_the_device_ends_its_processes(own: Devices) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from akslite_ps.sandbox.device import host
 from akslite_ps.sandbox.embedded.cmdlet import Call, CommandInfo, cmdlet
@@ -109,7 +110,9 @@ async def get_service(call: Call) -> AsyncIterator[PsValue]:
                     target=text,
                 )
             for service in found:
-                yield _service_object(service)
+                # A service that is named, not sought, is called as it was named (recorded).
+                is_named = not displays and service.name.casefold() == text.casefold()
+                yield _service_object(replace(service, name=text) if is_named else service)
 
 
 def _service_object(service: host.Service) -> PsValue:
@@ -129,6 +132,7 @@ def _service_object(service: host.Service) -> PsValue:
             "System.MarshalByRefObject",
             "System.Object",
         ),
+        service.name,
     )
 
 

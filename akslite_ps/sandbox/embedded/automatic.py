@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from akslite_ps.sandbox.device import host
+from akslite_ps.sandbox.dotnet import PRIMITIVE_DICTIONARY, TypedDictionary
 from akslite_ps.sandbox.engine import PsValue, Sender, Version
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def sender_info(sender: Sender) -> PsValue:
             "UserInfo": PsValue({"Identity": identity}, ("System.Management.Automation.Remoting.PSPrincipal", "System.Object")),
             "ConnectedUser": sender.user,
             "ConnectionString": sender.connection,
-            "ApplicationArguments": dict(sender.application_arguments),
+            "ApplicationArguments": TypedDictionary(sender.application_arguments, PRIMITIVE_DICTIONARY),
             "ConfigurationName": f"http://schemas.microsoft.com/powershell/{sender.configuration}",
         },
         ("System.Management.Automation.Remoting.PSSenderInfo", "System.Object"),

@@ -196,11 +196,11 @@ class ConnectionSecurity:
         with self._lock:
             return unseal(self._context, body)
 
-    def encrypt(self, envelope: bytes) -> Sealed:
+    def encrypt(self, envelope: bytes, charset: str = "UTF-8") -> Sealed:
         """An encrypted reply."""
         assert self._context is not None
         with self._lock:
-            return seal(self._context, envelope, self._protection)
+            return seal(self._context, envelope, self._protection, charset)
 
 
 def _header(scheme: str, token: bytes | None) -> str | None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import weakref
+from dataclasses import replace
 
-from aiohttp import web
+from aiohttp import HttpVersion11, http_exceptions, web
 from multidict import CIMultiDict
 
 from akslite_ps.sandbox.engine import HostedDevice
-from akslite_ps.sandbox.protocol import wsman, wsman_replies
+from akslite_ps.sandbox.protocol import wsman, wsman_replies, xml_input
 from akslite_ps.sandbox.protocol.authentication import ConnectionSecurity, LogonRefused
 from akslite_ps.sandbox.protocol.disturbances import ConnectionCut, Disturbance, RequestDropped
 from akslite_ps.sandbox.protocol.message_encryption import DecryptionFailed
@@ -26,7 +27,11 @@ from akslite_ps.sandbox.protocol.wsman_shell import ClientGone, Quotas
 _log = logging.getLogger(__name__)
 
 _PATH = "/wsman"
-_SOAP = "application/soap+xml;charset=UTF-8"
+_LARGEST_BODY = 1024 * 1024
+"""More than any envelope with its encryption; aiohttp takes no more either."""
+_BODY_LIMIT_S = 120.0
+"""HTTP.sys' EntityBody time limit, by default."""
+_SOAP = "application/soap+xml;charset={}"
 
 
 class RequestHandler:
@@ -66,9 +71,12 @@ class RequestHandler:
         if request.method != "POST":
             return web.Response(status=405, headers={"Allow": "POST"})
         try:
-            body = await request.read()
-        except web.HTTPRequestEntityTooLarge:
-            return web.Response(status=413)
+            body = await _body_of(request)
+        except web.HTTPException as refused:
+            return web.Response(status=refused.status)
+        except (ConnectionError, http_exceptions.BadHttpMessage, web.RequestPayloadError) as broken:
+            _log.info("%s: a request broke off: %s", self._device.name, broken)
+            return web.Response(status=400)
         transport = request.transport
         if transport is None:
             return web.Response(status=400)
@@ -88,6 +96,8 @@ class RequestHandler:
                 headers["WWW-Authenticate"] = accepted.token
             if accepted.user is None:
                 return web.Response(status=401, headers=headers)
+        elif request.headers.get("WSMANIDENTIFY", "").strip().lower() == "unauthenticated" and _asks_who_answers(body):
+            return web.Response(body=wsman_replies.identify_reply("0.0.0"), headers={"Content-Type": _SOAP.format("UTF-8")})
         elif encrypted and not security.can_decrypt:
             return web.Response(status=400)
         elif security.user is None:
@@ -103,11 +113,14 @@ class RequestHandler:
                 return web.Response(status=400)
         if len(body) > wsman.SERVER_ENVELOPE_SIZE:
             return web.Response(status=413, headers=headers)
+        body, charset = xml_input.as_utf8(body)
         confidential = encrypted or security.over_tls
-        status, reply = await self._reply(request, security, body, disturbance, confidential=confidential)
-        headers["Content-Type"] = _SOAP
+        status, reply = await self._reply(request, security, body, disturbance, charset, confidential=confidential)
+        if charset == "UTF-16":
+            reply = reply.decode().encode("utf-16")
+        headers["Content-Type"] = _SOAP.format(charset)
         if encrypted:
-            sealed = security.encrypt(reply)
+            sealed = security.encrypt(reply, charset)
             headers["Content-Type"], reply = sealed.content_type, sealed.body
         return web.Response(status=status, body=reply, headers=headers)
 
@@ -117,12 +130,15 @@ class RequestHandler:
         security: ConnectionSecurity,
         envelope: bytes,
         disturbance: Disturbance,
+        charset: xml_input.Charset,
         *,
         confidential: bool,
     ) -> tuple[int, bytes]:
         header = wsman.Header(message_id="")
         try:
             parsed = wsman.parse_request(envelope)
+            if charset == "UTF-16":
+                parsed = _at_half_the_size(parsed)
             header = parsed.header
             if not confidential:
                 # AllowUnencrypted is false on a device, as it is by default on Windows.
@@ -152,6 +168,42 @@ class RequestHandler:
         for challenge in (last_word,) if last_word else security.challenges():
             headers.add("WWW-Authenticate", challenge)
         return web.Response(status=refused.status if refused is not None else 401, headers=headers)
+
+
+def _at_half_the_size(request: wsman.Request) -> wsman.Request:
+    """A request whose reply has two bytes for each character of what it is made of."""
+    size = max(request.header.max_envelope_size // 2, wsman.LEAST_ENVELOPE_SIZE)
+    return replace(request, header=replace(request.header, max_envelope_size=size))
+
+
+def _asks_who_answers(body: bytes) -> bool:
+    """Whether it is the question of Test-WSMan, which everybody may ask."""
+    try:
+        return isinstance(wsman.parse_request(xml_input.as_utf8(body)[0]).operation, wsman.Identify)
+    except wsman.RefusedRequest:
+        return False
+
+
+async def _body_of(request: web.BaseRequest) -> bytes:
+    """The request's body.
+
+    Raises:
+        HTTPException: It is too large, it does not come, or the client expects something of the server that it does not do.
+        ConnectionError: The client left.
+        BadHttpMessage: It is not framed as its headers say.
+    """
+    if (request.content_length or 0) > _LARGEST_BODY:
+        raise web.HTTPRequestEntityTooLarge(_LARGEST_BODY, request.content_length or 0)
+    expectation = request.headers.get("Expect")
+    if expectation is not None and request.version >= HttpVersion11:
+        if expectation.strip().lower() != "100-continue":
+            raise web.HTTPExpectationFailed
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    try:
+        async with asyncio.timeout(_BODY_LIMIT_S):
+            return await request.read()
+    except TimeoutError:
+        raise web.HTTPRequestTimeout from None
 
 
 class _HttpClient:

@@ -17,7 +17,8 @@ Protection = Literal["SPNEGO", "Kerberos", "CredSSP"]
 
 _BOUNDARY = "--Encrypted Boundary"
 _PART = re.compile(rb"--\s*Encrypted Boundary\r\n")
-_END = re.compile(rb"--\s*Encrypted Boundary--\r\n$")
+_END = re.compile(rb"--\s*Encrypted Boundary--(?:\r\n)?$")
+_SEALED = re.compile(rb"\s*Content-Type: *application/octet-stream\r\n", re.IGNORECASE)
 _LENGTH = re.compile(rb"Length=(\d+)")
 _CREDSSP_PART = 16_384
 """CredSSP seals in TLS records, which hold no more."""
@@ -47,23 +48,23 @@ def unseal(context: ContextProxy, body: bytes) -> bytes:
     return b"".join(_unwrap(context, header, payload) for header, payload in zip(parts[::2], parts[1::2], strict=True))
 
 
-def seal(context: ContextProxy, envelope: bytes, protection: Protection) -> Sealed:
-    """An envelope encrypted in the protection that the client's log-on chose."""
+def seal(context: ContextProxy, envelope: bytes, protection: Protection, charset: str = "UTF-8") -> Sealed:
+    """An envelope, encoded as ``charset`` says, encrypted in the protection that the client's log-on chose."""
     protocol = f"application/HTTP-{protection}-session-encrypted"
     step = _CREDSSP_PART if protection == "CredSSP" else max(len(envelope), 1)
-    parts = [_wrap(context, envelope[at : at + step], protocol) for at in range(0, max(len(envelope), 1), step)]
+    parts = [_wrap(context, envelope[at : at + step], protocol, charset) for at in range(0, max(len(envelope), 1), step)]
     kind = "multipart/x-multi-encrypted" if len(parts) > 1 else "multipart/encrypted"
     body = b"".join(parts) + f"{_BOUNDARY}--\r\n".encode()
     return Sealed(f'{kind};protocol="{protocol}";boundary="Encrypted Boundary"', body)
 
 
-def _wrap(context: ContextProxy, plain: bytes, protocol: str) -> bytes:
+def _wrap(context: ContextProxy, plain: bytes, protocol: str, charset: str) -> bytes:
     wrapped = context.wrap_winrm(plain)
     head = "\r\n".join(
         (
             _BOUNDARY,
             f"\tContent-Type: {protocol}",
-            f"\tOriginalContent: type=application/soap+xml;charset=UTF-8;Length={len(plain) + wrapped.padding_length}",
+            f"\tOriginalContent: type=application/soap+xml;charset={charset};Length={len(plain) + wrapped.padding_length}",
             _BOUNDARY,
             "\tContent-Type: application/octet-stream",
             "",
@@ -75,7 +76,9 @@ def _wrap(context: ContextProxy, plain: bytes, protocol: str) -> bytes:
 
 def _unwrap(context: ContextProxy, header: bytes, payload: bytes) -> bytes:
     length = _LENGTH.search(header)
-    data = _END.sub(b"", payload).removeprefix(b"\tContent-Type: application/octet-stream\r\n")
+    data = _END.sub(b"", payload)
+    head = _SEALED.match(data)
+    data = data[head.end() :] if head is not None else data
     if length is None or len(data) < 4:
         raise DecryptionFailed("an encrypted part is incomplete")
     signature_length = int.from_bytes(data[:4], "little")

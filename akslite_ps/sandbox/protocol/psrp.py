@@ -12,10 +12,12 @@ import datetime as dt
 import logging
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from psrpcore.types import HostMethodIdentifier, PSInvocationState, PSRPMessageType, RunspacePoolState
 
+from akslite_ps.sandbox.dotnet import PRIMITIVE_DICTIONARY
 from akslite_ps.sandbox.engine import CommandDescription, ErrorInfo, MergedRecord, Progress, Version
 from akslite_ps.sandbox.protocol import psrp_events as events
 from akslite_ps.sandbox.protocol import psrp_records as records
@@ -33,7 +35,6 @@ _NO_ID = uuid.UUID(int=0)
 _TO_CLIENT = 1
 _VOID_CALL = -100
 _PROTOCOL = (2, 3)
-_PRIMITIVE_DICTIONARY = ("System.Management.Automation.PSPrimitiveDictionary", "System.Collections.Hashtable", "System.Object")
 _MAY_BE_LOST = {
     PSRPMessageType.PipelineOutput,
     PSRPMessageType.ErrorRecord,
@@ -43,6 +44,7 @@ _MAY_BE_LOST = {
     PSRPMessageType.ProgressRecord,
     PSRPMessageType.InformationRecord,
 }
+_BEGINS_PIPELINE = {PSRPMessageType.CreatePipeline.value, PSRPMessageType.GetCommandMetadata.value}
 Overflow = Literal["hold", "drop"]
 
 
@@ -74,21 +76,36 @@ class PsrpPool:
         self._calls = 0
         self._key: SessionKey | None = None
         self._errors_extended: set[uuid.UUID] = set()
+        self._spelled: dict[uuid.UUID, uuid.UUID] = {}
 
     # ---- from the client
 
-    def receive(self, data: bytes) -> list[events.Event]:
+    def receive(self, data: bytes, command: uuid.UUID | None = None) -> list[events.Event]:
         """Take bytes from the client.
+
+        Args:
+            data: Whole fragments.
+            command: The command that the request names. A client may call its pipeline otherwise (recorded): messages then carry
+                the client's name for it, everything else the command's.
 
         Raises:
             ProtocolViolation: They are not PSRP, or do not fit the pool's state.
         """
         found = []
         for message in self._inbox.add(data):
-            event = self._understood(message)
+            event = self._understood(self._for_command(message, command))
             if event is not None:
                 found.append(event)
         return found
+
+    def _for_command(self, message: Message, command: uuid.UUID | None) -> Message:
+        said = message.pipeline_id
+        if said is None:
+            return message
+        if command is not None and said != command and message.kind in _BEGINS_PIPELINE:
+            self._spelled[command] = said
+        meant = next((each for each, spelling in self._spelled.items() if spelling == said), said)
+        return replace(message, pipeline_id=meant)
 
     def _understood(self, message: Message) -> events.Event | None:
         if self.pool_id not in (_NO_ID, message.pool_id):
@@ -138,7 +155,9 @@ class PsrpPool:
         except KeyRefused as error:
             raise ProtocolViolation(str(error)) from error
         self._key = key
-        self._send(PSRPMessageType.EncryptedSessionKey, Complex(notes={"EncryptedSessionKey": encrypted}))
+        kind = PSRPMessageType.EncryptedSessionKey
+        # The one message beside the first that does not name the pool (recorded).
+        self._queue(kind, self._message(kind, Complex(notes={"EncryptedSessionKey": encrypted}), None, pool_id=_NO_ID), None)
 
     # ---- the pool
 
@@ -287,6 +306,7 @@ class PsrpPool:
         """Drop what is queued for a pipeline that the client released."""
         self._outbox.drop(pipeline)
         self._errors_extended.discard(pipeline)
+        self._spelled.pop(pipeline, None)
 
     # ---- to the client
 
@@ -315,20 +335,22 @@ class PsrpPool:
         return Complex(notes={name: Version(text) for name, text in versions.items()})
 
     def _send(self, kind: PSRPMessageType, value: Any, target: Target = None, *, awaits_answer: bool = False) -> None:
-        message = self._message(kind, value, target)
+        self._queue(kind, self._message(kind, value, target), target, awaits_answer=awaits_answer)
+
+    def _queue(self, kind: PSRPMessageType, message: bytes, target: Target, *, awaits_answer: bool = False) -> None:
         self._outbox.put(target, message, awaits_answer=awaits_answer, may_be_lost=kind in _MAY_BE_LOST)
         if self.overflow == "drop" and target is not None:
             self._outbox.drop_oldest(target, self._buffer_limit)
 
-    def _message(self, kind: PSRPMessageType, value: Any, target: Target) -> bytes:
+    def _message(self, kind: PSRPMessageType, value: Any, target: Target, *, pool_id: uuid.UUID | None = None) -> bytes:
         # What a pipeline puts out as null is a message without content; .NET writes nothing for no data.
         text = "" if value is None else "\ufeff" + serialize(value, self._key.encrypt if self._key is not None else None)
         return b"".join(
             (
                 _TO_CLIENT.to_bytes(4, "little"),
                 kind.value.to_bytes(4, "little"),
-                self.pool_id.bytes_le,
-                (target or _NO_ID).bytes_le,
+                (self.pool_id if pool_id is None else pool_id).bytes_le,
+                (self._spelled.get(target, target) if target else _NO_ID).bytes_le,
                 text.encode(),
             )
         )
@@ -349,5 +371,5 @@ def _application_private_data(os_version: str) -> Complex:
         "PSRemotingProtocolVersion": Version("2.3"),
         "SerializationVersion": Version("1.1.0.1"),
     }
-    data = {"PSVersionTable": Complex(_PRIMITIVE_DICTIONARY, entries=table)}
-    return Complex(notes={"ApplicationPrivateData": Complex(_PRIMITIVE_DICTIONARY, entries=data)})
+    data = {"PSVersionTable": Complex(PRIMITIVE_DICTIONARY, entries=table)}
+    return Complex(notes={"ApplicationPrivateData": Complex(PRIMITIVE_DICTIONARY, entries=data)})

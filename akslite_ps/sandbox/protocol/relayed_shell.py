@@ -25,12 +25,13 @@ from akslite_ps.sandbox.protocol.fragments import (
     MessageKind,
     MessageWatch,
     NotFragments,
+    PassingFragment,
     SeenMessage,
     fragments_in,
     message_to_client,
 )
 from akslite_ps.sandbox.protocol.psrp_outbox import ELEMENT_COST, Fragment, Target
-from akslite_ps.sandbox.protocol.wsman_shell import Client, Quotas, ShellIdentity, WSManShell, command_uuid
+from akslite_ps.sandbox.protocol.wsman_shell import Client, Quotas, ShellIdentity, WSManShell, command_uuid, pipeline_id_in
 from akslite_ps.sandbox.relayed_engine import EngineUnavailable, RelayedEngine, RelayingDevice, TooManyEngines
 
 _log = logging.getLogger(__name__)
@@ -62,18 +63,30 @@ _MAY_BE_LOST = {
 
 @dataclass(slots=True)
 class _Command:
+    engine_id: uuid.UUID
     done: bool = False
     end_told: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """A fragment that waits for the client. ``begins``: with it the message begins to leave."""
+    """A fragment that waits for the client.
+
+    Args:
+        fragment: It.
+        object_id: Of its message.
+        begins: With it the message begins to leave.
+        may_be_lost: It is output, of which the oldest goes first where there is too much.
+        opens: It waits for what comes next: one reply holds both (recorded).
+        ends_reply: What comes next does not share its reply (recorded).
+    """
 
     fragment: Fragment
     object_id: int
     begins: bool
     may_be_lost: bool
+    opens: bool = False
+    ends_reply: bool = False
 
 
 @dataclass(slots=True)
@@ -81,8 +94,9 @@ class _Pool:
     """What passed when the shell was created, for clients that connect later."""
 
     pool_id: uuid.UUID = field(default_factory=lambda: uuid.UUID(int=0))
+    asked_for: bool = False
     limits: dict[str, int] = field(default_factory=lambda: {"Min": 1, "Max": 1})
-    capability: bytes = b""
+    capability: str = ""
     private_data: bytes = b""
 
 
@@ -109,6 +123,7 @@ class RelayedShell(WSManShell):
         super().__init__(request, identity, quotas=quotas, expired=expired)
         self._engine = engine
         self._commands: dict[uuid.UUID, _Command] = {}
+        self._engine_ids: dict[uuid.UUID, uuid.UUID] = {}
         self._queues: dict[Target, deque[_Waiting]] = {}
         self._lost: set[int] = set()
         self._buffered = 0
@@ -128,6 +143,8 @@ class RelayedShell(WSManShell):
 
     async def start(self, data: bytes) -> None:
         try:
+            if not _fragments(data):
+                raise faults.malformed("the request holds no PSRP message")
             self._note(data)
             await self._engine.start(self, data)
         except TooManyEngines as full:
@@ -141,37 +158,40 @@ class RelayedShell(WSManShell):
             raise
 
     def _begin(self, pipeline_id: uuid.UUID, data: bytes) -> None:
-        self._commands[pipeline_id] = _Command()
-        self._engine.start_command(pipeline_id, data)
+        _fragments(data)
+        # The process goes by the id in the messages, which is not always the command's (recorded).
+        engine_id = pipeline_id_in(data) or pipeline_id
+        self._commands[pipeline_id] = _Command(engine_id)
+        self._engine_ids[engine_id] = pipeline_id
+        self._engine.start_command(engine_id, data)
 
     def feed(self, data: bytes, command_id: str | None, stream: str) -> None:
         target = command_uuid(command_id) if command_id else None
         if target is not None:
-            self._known(target)
+            target = self._known(target).engine_id
+            _fragments(data)
         else:
             self._note(data)
-        self._engine.send(target, data, answers_prompt=stream == _ANSWER_STREAM)
+        if data:
+            self._engine.send(target, data, answers_prompt=stream == _ANSWER_STREAM)
 
-    async def signal(self, command_id: str, code: str) -> None:
+    async def signal(self, command_id: str, *, release: bool) -> None:
         pipeline_id = command_uuid(command_id)
         command = self._commands.get(pipeline_id)
         if command is None:
             return
-        if code in wsman.SIGNALS_STOP:
-            await self._stop(pipeline_id, command)
-        elif code == wsman.SIGNAL_TERMINATE:
-            await self._stop(pipeline_id, command)
-            self._engine.close_command(pipeline_id)
+        await self._stop(command)
+        if release:
+            self._engine.close_command(command.engine_id)
             self._commands.pop(pipeline_id, None)
+            self._engine_ids.pop(command.engine_id, None)
             self._drop(pipeline_id)
             self._forget_sent(pipeline_id)
             self._refuse_receiver(pipeline_id, faults.operation_aborted())
-        else:
-            raise faults.malformed(f"{code} is not a signal")
 
-    async def _stop(self, pipeline_id: uuid.UUID, command: _Command) -> None:
+    async def _stop(self, command: _Command) -> None:
         if not command.done:
-            await asyncio.wait({self._engine.stop_command(pipeline_id)}, timeout=_STOP_LIMIT_S)
+            await asyncio.wait({self._engine.stop_command(command.engine_id)}, timeout=_STOP_LIMIT_S)
 
     def connect(self, data: bytes, client: Client) -> bytes:
         """A new client takes over; the process is not told, it goes on as before."""
@@ -185,15 +205,16 @@ class RelayedShell(WSManShell):
         # What the earlier client had begun to send is not gone on with.
         self._from_client = MessageWatch()
         limits = "".join(f'<I32 N="{name}Runspaces">{count}</I32>' for name, count in self._pool.limits.items())
-        answer = message_to_client(
-            MessageKind.RUNSPACEPOOL_INIT_DATA,
-            self._pool.pool_id,
-            f'<Obj RefId="0"><MS>{limits}</MS></Obj>',
-            object_id=next(self._own_objects),
+        answer = b"".join(
+            message_to_client(kind, self._pool.pool_id, text, object_id=next(self._own_objects))
+            for kind, text in (
+                (MessageKind.SESSION_CAPABILITY, self._pool.capability),
+                (MessageKind.RUNSPACEPOOL_INIT_DATA, f'<Obj RefId="0"><MS>{limits}</MS></Obj>'),
+            )
         )
         for fragment in fragments_in(self._pool.private_data):
             self._put(None, _Waiting(Fragment(fragment.data), fragment.object_id, fragment.begins, may_be_lost=False))
-        return self._pool.capability + answer
+        return answer
 
     def _note(self, data: bytes) -> None:
         """Look at what the client says about its pool."""
@@ -202,18 +223,24 @@ class RelayedShell(WSManShell):
         except NotFragments as error:
             raise faults.malformed(str(error)) from None
         for message in messages:
-            if message.kind == MessageKind.INIT_RUNSPACEPOOL:
-                self._pool.pool_id = message.pool_id
             if message.kind in _LIMIT_MESSAGES:
                 for name, count in _LIMIT.findall(message.beginning):
                     self._pool.limits[name.decode()] = int(count)
+            if message.kind == MessageKind.INIT_RUNSPACEPOOL:
+                self._pool.pool_id, self._pool.asked_for = message.pool_id, True
+                least, most = self._pool.limits["Min"], self._pool.limits["Max"]
+                # The process would be silent for ever.
+                if not 1 <= least <= most:
+                    raise faults.malformed(f"{least} to {most} runspaces are no limits of a pool")
 
     # ---- from the process (relayed_engine.EngineReceiver)
 
     async def arrived(self, target: uuid.UUID | None, data: bytes) -> None:
         """A packet of the process; waits while the client is too far behind."""
-        if target is not None and target not in self._commands:
-            return
+        if target is not None:
+            target = self._engine_ids.get(target)
+            if target is None:
+                return
         try:
             passing = self._from_engine.look(data)
         except NotFragments as error:
@@ -223,11 +250,15 @@ class RelayedShell(WSManShell):
             if fragment.ends:
                 self._look_at(target, message, data)
             awaits = fragment.ends and message.kind in _HOST_CALLS and _VOID_CALL not in message.beginning
-            self._put(
-                target,
-                _Waiting(Fragment(fragment.data, awaits), fragment.object_id, fragment.begins, message.kind in _MAY_BE_LOST),
-                ends=fragment.ends,
+            waiting = _Waiting(
+                Fragment(fragment.data, awaits),
+                fragment.object_id,
+                fragment.begins,
+                message.kind in _MAY_BE_LOST,
+                opens=message.kind == MessageKind.SESSION_CAPABILITY and self._pool.asked_for,
+                ends_reply=fragment.ends and message.kind == MessageKind.APPLICATION_PRIVATE_DATA,
             )
+            self._put(target, waiting, ends=fragment.ends)
         await self._room.wait()
 
     def _look_at(self, target: Target, message: SeenMessage, data: bytes) -> None:
@@ -237,7 +268,7 @@ class RelayedShell(WSManShell):
                 state = _PIPELINE_STATE.search(message.beginning)
                 command.done = state is not None and state[1] in _ENDED
             case MessageKind.SESSION_CAPABILITY:
-                self._pool.capability = data
+                self._pool.capability = message.beginning.decode()
             case MessageKind.APPLICATION_PRIVATE_DATA:
                 self._pool.private_data = data
 
@@ -301,17 +332,20 @@ class RelayedShell(WSManShell):
             self._room.set()
 
     def _pending(self, target: Target) -> bool:
-        return bool(self._queues.get(target))
+        queue = self._queues.get(target)
+        return queue is not None and len(queue) > 0 and not queue[-1].opens
 
     def _take(self, target: Target, budget: int) -> list[Fragment]:
         queue = self._queues.get(target)
         taken: list[Fragment] = []
         used = 0
         while queue and (not taken or used + len(queue[0].fragment.data) + ELEMENT_COST <= budget):
-            fragment = queue.popleft().fragment
-            taken.append(fragment)
-            used += len(fragment.data) + ELEMENT_COST
-            self._freed(len(fragment.data))
+            waiting = queue.popleft()
+            taken.append(waiting.fragment)
+            used += len(waiting.fragment.data) + ELEMENT_COST
+            self._freed(len(waiting.fragment.data))
+            if waiting.ends_reply:
+                break
         return taken
 
     def _follow_connection(self) -> None:
@@ -347,6 +381,18 @@ class RelayedShell(WSManShell):
         self._closed = True
         self._stop_waiting()
         self._room.set()
+
+
+def _fragments(data: bytes) -> list[PassingFragment]:
+    """What a client sent, before a process sees it: one that is given anything else ends.
+
+    Raises:
+        WSManFault: The bytes are no fragments.
+    """
+    try:
+        return list(fragments_in(data))
+    except NotFragments as error:
+        raise faults.malformed(str(error)) from None
 
 
 def open_engine(device: HostedDevice, configuration: str, user: str) -> RelayedEngine | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import re
 import uuid
 from collections import Counter, OrderedDict
 
@@ -17,12 +18,14 @@ from akslite_ps.sandbox.protocol import wsman, wsman_replies
 from akslite_ps.sandbox.protocol import wsman_faults as faults
 from akslite_ps.sandbox.protocol.enumerations import Enumerations
 from akslite_ps.sandbox.protocol.relayed_shell import RelayedShell, open_engine
+from akslite_ps.sandbox.protocol.service_configuration import configuration_element
 from akslite_ps.sandbox.protocol.shells import Shell, open_runspaces
 from akslite_ps.sandbox.protocol.wsman_shell import Client, Quotas, ShellIdentity, WSManShell
 
 _log = logging.getLogger(__name__)
 
 _REPLIES_KEPT = 32
+_PROTOCOL_2 = re.compile(r"2\.[0-9]{1,9}(?:\.[0-9]{1,9}){0,2}")
 
 
 _RequestKey = tuple[str, str]
@@ -170,11 +173,7 @@ class ShellService:
             case wsman.Release():
                 return self._enumerations.release(header, user, operation)
             case wsman.GetConfig():
-                return wsman_replies.get_config_reply(
-                    header,
-                    max_shells_per_user=self._quotas.shells_per_user,
-                    max_operations_per_user=self._quotas.operations_per_user,
-                )
+                return self._configuration(header)
             case wsman.Identify():
                 return wsman_replies.identify_reply(self._device.os_version)
         shell = self._find(operation.shell_id, user)
@@ -189,6 +188,14 @@ class ShellService:
                 return self._enumerations.begin(header, user, commands, operation.portion)
         shell.touch()
         return await self._operate(shell, header, operation, client)
+
+    def _configuration(self, header: wsman.Header) -> bytes:
+        device = self._device
+        ports = device.http_port, device.https_port
+        element = configuration_element(header.resource_uri, device.logon_settings, self._quotas, ports)
+        if element is None:
+            raise faults.unknown_resource(header.resource_uri)
+        return wsman_replies.get_config_reply(header, element)
 
     async def _operate(self, shell: WSManShell, header: wsman.Header, operation: wsman.Operation, client: Client) -> bytes:
         match operation:
@@ -222,8 +229,8 @@ class ShellService:
                 return await shell.receive(header, operation.command_id, client)
             case wsman.Signal():
                 shell.confirm_sent()
-                await shell.signal(operation.command_id, operation.code)
-                if operation.code == wsman.SIGNAL_TERMINATE:
+                await shell.signal(operation.command_id, release=operation.releases)
+                if operation.releases:
                     self._replies.forget(shell.shell_id, operation.command_id)
                 return wsman_replies.signal_reply(header)
         raise faults.unsupported_action(header.action)
@@ -231,6 +238,7 @@ class ShellService:
     async def _create(self, header: wsman.Header, operation: wsman.Create, user: str, client: Client) -> WSManShell:
         if sum(shell.owner == user for shell in self._shells.values()) >= self._quotas.shells_per_user:
             raise faults.too_many_shells(self._quotas.shells_per_user)
+        _check_protocol(operation.protocol_version)
         shell_id = operation.shell_id or str(uuid.uuid4()).upper()
         if shell_id.upper() in self._shells:
             raise faults.shell_exists()
@@ -271,3 +279,11 @@ class ShellService:
             task = asyncio.get_running_loop().create_task(shell.close())
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
+
+
+def _check_protocol(version: str | None) -> None:
+    """PowerShell's plugin asks for the option, and for version 2 of it whatever the minor number is."""
+    if version is None:
+        raise faults.protocol_version_missing()
+    if not _PROTOCOL_2.fullmatch(version):
+        raise faults.protocol_version_mismatch(version)

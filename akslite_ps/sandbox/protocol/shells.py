@@ -81,7 +81,7 @@ class Shell(WSManShell):
     def feed(self, data: bytes, command_id: str | None = None, stream: str = "stdin") -> None:
         """Take PSRP bytes and do what they ask for; they say themselves whom they are for."""
         try:
-            for event in self._psrp.receive(data):
+            for event in self._psrp.receive(data, command_uuid(command_id) if command_id else None):
                 self._act(event)
         except ProtocolViolation as violation:
             raise faults.malformed(str(violation)) from violation
@@ -89,7 +89,7 @@ class Shell(WSManShell):
     def _begin(self, pipeline_id: uuid.UUID, data: bytes) -> None:
         command = self._commands[pipeline_id] = Pipeline(pipeline_id, self._surroundings, wake=lambda: self._wake(pipeline_id))
         try:
-            self.feed(data)
+            self.feed(data, str(pipeline_id))
         except WSManFault:
             command.abandon()
             self._release(pipeline_id)
@@ -188,21 +188,17 @@ class Shell(WSManShell):
 
     # ---- control
 
-    async def signal(self, command_id: str, code: str) -> None:
+    async def signal(self, command_id: str, *, release: bool) -> None:
         pipeline_id = command_uuid(command_id)
         command = self._commands.get(pipeline_id)
         if command is None:
             return
-        if code in wsman.SIGNALS_STOP:
+        if not command.done:
             await command.stop()
-        elif code == wsman.SIGNAL_TERMINATE:
-            if not command.done:
-                await command.stop()
+        if release:
             command.abandon()
             self._release(pipeline_id)
             self._refuse_receiver(pipeline_id, faults.operation_aborted())
-        else:
-            raise faults.malformed(f"{code} is not a signal")
 
     def _release(self, pipeline_id: uuid.UUID) -> None:
         self._commands.pop(pipeline_id, None)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _KEEP_ALIVE_S = 3_600.0
 _BACKLOG = 64
+_LONGEST_HEADER = 16_384
+"""HTTP.sys' MaxFieldLength, by default. Kerberos tokens of users in many groups need it."""
 _ABORT_LIMIT_S = 0.05
 _STOP_LIMIT_S = 1.0
 
@@ -63,7 +65,15 @@ class WinRMListener:
         if self._web is not None:
             raise RuntimeError(f"{self._device.name}: the WinRM listener is started already")
         check_address(self._device.address, self._exposed_on, device=self._device.name)
-        self._web = web.Server(self._serve, access_log=None, keepalive_timeout=_KEEP_ALIVE_S)
+        self._web = web.Server(
+            self._serve,
+            access_log=None,
+            keepalive_timeout=_KEEP_ALIVE_S,
+            max_line_size=_LONGEST_HEADER,
+            max_field_size=_LONGEST_HEADER,
+            # Like HTTP.sys, which leaves Content-Encoding alone.
+            auto_decompress=False,
+        )
         try:
             await self._open_ports(self._web)
         except BaseException:

@@ -24,8 +24,6 @@ from akslite_ps.sandbox.protocol.wsman_operations import (
     NAMESPACES,
     SERVER_ENVELOPE_SIZE,
     SHELL_URI,
-    SIGNAL_TERMINATE,
-    SIGNALS_STOP,
     BufferMode,
     Command,
     Connect,
@@ -57,8 +55,6 @@ __all__ = [
     "NAMESPACES",
     "SERVER_ENVELOPE_SIZE",
     "SHELL_URI",
-    "SIGNALS_STOP",
-    "SIGNAL_TERMINATE",
     "BufferMode",
     "Command",
     "Connect",
@@ -142,12 +138,17 @@ def _read_header(envelope: etree._Element) -> Header:
         str(element.get("Name", "")): (element.text or "").strip()
         for element in envelope.iterfind("s:Header/w:SelectorSet/w:Selector", NAMESPACES)
     }
+    options = {
+        str(element.get("Name", "")).upper(): (element.text or "").strip()
+        for element in envelope.iterfind("s:Header/w:OptionSet/w:Option", NAMESPACES)
+    }
     return Header(
         message_id=message_id,
         action=text("a:Action"),
         to=text("a:To"),
         resource_uri=text("w:ResourceURI"),
         selectors=selectors,
+        options=options,
     )
 
 
@@ -165,6 +166,9 @@ def _read_wishes(header: Header, envelope: etree._Element) -> Header:
 
 
 def _must_be_understood(envelope: etree._Element) -> None:
+    if envelope.find("s:Header/rsp:CompressionType", NAMESPACES) is not None:
+        # Whoever says so packs all that follows. Windows' client leaves it with -NoCompression.
+        raise faults.not_understood("CompressionType")
     for block in envelope.iterfind("s:Header/*", NAMESPACES):
         name = etree.QName(block)
         if block.get(f"{{{NAMESPACES['s']}}}mustUnderstand") in {"true", "1"} and name.namespace not in _UNDERSTOOD:
@@ -202,11 +206,13 @@ def _read_create(header: Header, body: etree._Element) -> Create:
         idle_timeout_s=_idle_timeout(shell),
         name=shell.get("Name") or shell.findtext("rsp:Name", namespaces=NAMESPACES),
         buffer_mode=_buffer_mode(shell),
+        protocol_version=header.options.get("PROTOCOLVERSION"),
+        loads_profile=header.options.get("WINRS_NOPROFILE", "").upper() not in {"TRUE", "1"},
     )
 
 
 def _read_get(header: Header) -> GetShell | GetConfig:
-    if header.resource_uri.startswith(CONFIG_URI):
+    if header.resource_uri == CONFIG_URI or header.resource_uri.startswith(f"{CONFIG_URI}/"):
         return GetConfig()
     if header.resource_uri == SHELL_URI or header.resource_uri.startswith(_POWERSHELL):
         return GetShell(_shell_id(header))
@@ -239,8 +245,8 @@ def _read_shell_operation(header: Header, verb: str, body: etree._Element) -> Op
             return Receive(shell_id, _child(body, "rsp:Receive/rsp:DesiredStream").get("CommandId"))
         case "Signal":
             signal = _child(body, "rsp:Signal")
-            code = signal.findtext("rsp:Code", default="", namespaces=NAMESPACES) or ""
-            return Signal(shell_id, str(signal.get("CommandId", "")), code.strip())
+            code = (_child(signal, "rsp:Code").text or "").strip()
+            return Signal(shell_id, str(signal.get("CommandId", "")), code)
         case "Disconnect":
             leaving = _child(body, "rsp:Disconnect")
             return Disconnect(shell_id, _idle_timeout(leaving), _buffer_mode(leaving))

@@ -283,7 +283,7 @@ def internal_error() -> WSManFault:
 def engine_unavailable(why: str) -> WSManFault:
     """The process that is to run a shell's pipelines cannot be started."""
     return WSManFault(
-        f"The WS-Management service cannot process the request. The shell's host process could not be started: {why} ",
+        f"The WS-Management service cannot process the request. The shell's host process could not be started: {_cut(why)} ",
         code=1359,
         subcode="w:InternalError",
         role="Receiver",
@@ -300,7 +300,7 @@ def engine_quota(why: str) -> WSManFault:
 def engine_ended(why: str) -> WSManFault:
     """The process behind a shell has ended by itself."""
     return WSManFault(
-        f"The WSMan provider host process did not return a proper response. {why} ",
+        f"The WSMan provider host process did not return a proper response. {_cut(why)} ",
         code=1726,
         subcode="w:InternalError",
         role="Receiver",
@@ -313,4 +313,26 @@ def malformed(what: str) -> WSManFault:
         f"The WS-Management service cannot process the request: {_cut(what)}. ",
         code=2150858817,
         subcode="w:SchemaValidationError",
+    )
+
+
+def protocol_version_missing() -> WSManFault:
+    """A shell is asked for without the option that says which PSRP the client speaks."""
+    return WSManFault(
+        "The WS-Management service cannot process the request. The client did not say, with the option "
+        "protocolversion, which version of the PowerShell Remoting Protocol it speaks. ",
+        code=0x80540BC7,
+        subcode="w:InternalError",
+        role="Receiver",
+    )
+
+
+def protocol_version_mismatch(version: str) -> WSManFault:
+    """The client speaks a PSRP that the device does not."""
+    return WSManFault(
+        "The WS-Management service cannot process the request. The client asks for version "
+        f"{_cut(version)} of the PowerShell Remoting Protocol; this computer speaks version 2. ",
+        code=0x80540BC5,
+        subcode="w:InternalError",
+        role="Receiver",
     )

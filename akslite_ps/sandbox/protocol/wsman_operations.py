@@ -20,7 +20,7 @@ NAMESPACES = {
     "n": "http://schemas.xmlsoap.org/ws/2004/09/enumeration",
     "x": "http://schemas.xmlsoap.org/ws/2004/09/transfer",
     "pwsh": "http://schemas.microsoft.com/powershell",
-    "wsmid": "http://schemas.dmtf.org/wbem/wsman/identify/1/wsmanidentity.xsd",
+    "wsmid": "http://schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd",
 }
 SHELL_URI = NAMESPACES["rsp"]
 CONFIG_URI = "http://schemas.microsoft.com/wbem/wsman/1/config"
@@ -29,8 +29,7 @@ BufferMode = Literal["Block", "Drop"]
 DEFAULT_ENVELOPE_SIZE = 153_600
 SERVER_ENVELOPE_SIZE = 512_000
 DEFAULT_TIMEOUT_S = 60.0
-SIGNAL_TERMINATE = f"{SHELL_URI}/signal/Terminate"
-SIGNALS_STOP = ("powershell/signal/ctrl_c", f"{SHELL_URI}/signal/ctrl_c", f"{SHELL_URI}/signal/ctrl_break")
+_SIGNAL_TERMINATE = f"{SHELL_URI}/signal/terminate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +42,8 @@ class Create:
     idle_timeout_s: float | None = None
     name: str | None = None
     buffer_mode: BufferMode | None = None
+    loads_profile: bool = True
+    protocol_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,15 @@ class Signal:
     shell_id: str
     command_id: str
     code: str
+
+    @property
+    def releases(self) -> bool:
+        """The command is not needed any more. Clients write the code with a small or a capital T.
+
+        Any other code stops the command: PowerShell's own client says ``crtl_c``, pypsrp ``ctrl_c``, and PowerShell's plugin ends a
+        command whatever it is told.
+        """
+        return self.code.lower() == _SIGNAL_TERMINATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +171,7 @@ class GetShell:
 
 @dataclass(frozen=True, slots=True)
 class GetConfig:
-    """Read the service's configuration."""
+    """Read the service's configuration, or the part that the resource URI names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +209,7 @@ class Header:
         to: The URL the client used.
         max_envelope_size: Bytes that the reply may have.
         timeout_s: How long the client waits for a reply.
+        options: The client's option set, names in upper case.
     """
 
     message_id: str
@@ -208,6 +219,7 @@ class Header:
     max_envelope_size: int = DEFAULT_ENVELOPE_SIZE
     timeout_s: float = DEFAULT_TIMEOUT_S
     selectors: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
-from akslite_ps.sandbox.protocol.wsman import CONFIG_URI, NAMESPACES, SERVER_ENVELOPE_SIZE, SHELL_URI, Header
+from akslite_ps.sandbox.protocol.wsman import NAMESPACES, SHELL_URI, Header
 from akslite_ps.sandbox.protocol.wsman_faults import WSManFault
 
 _ANONYMOUS = "http://schemas.xmlsoap.org/ws/2004/08/addressing/role/anonymous"
@@ -35,6 +35,7 @@ class ShellInfo:
     inactive_s: float = 0
     name: str | None = None
     buffer_mode: str = "Block"
+    profile_loaded: bool = True
 
 
 def envelope_overhead(command_id: str | None) -> int:
@@ -127,22 +128,18 @@ def get_shell_reply(header: Header, shell: ShellInfo) -> bytes:
     return _reply(header, _shell_element(shell, with_usage=True))
 
 
-def get_config_reply(header: Header, *, max_shells_per_user: int, max_operations_per_user: int) -> bytes:
-    """The part of the service's configuration that clients read."""
-    return _reply(
-        header,
-        f'<cfg:Config xmlns:cfg="{CONFIG_URI}"><cfg:MaxEnvelopeSizekb>{SERVER_ENVELOPE_SIZE // 1024}</cfg:MaxEnvelopeSizekb>'
-        "<cfg:MaxTimeoutms>60000</cfg:MaxTimeoutms><cfg:MaxBatchItems>32000</cfg:MaxBatchItems>"
-        "<cfg:Service><cfg:MaxConcurrentOperations>4294967295</cfg:MaxConcurrentOperations>"
-        f"<cfg:MaxConcurrentOperationsPerUser>{max_operations_per_user}</cfg:MaxConcurrentOperationsPerUser>"
-        "<cfg:AllowUnencrypted>false</cfg:AllowUnencrypted><cfg:Auth><cfg:Basic>true</cfg:Basic>"
-        "<cfg:Negotiate>true</cfg:Negotiate><cfg:CbtHardeningLevel>Relaxed</cfg:CbtHardeningLevel></cfg:Auth></cfg:Service>"
-        f"<cfg:Winrs><cfg:AllowRemoteShellAccess>true</cfg:AllowRemoteShellAccess><cfg:IdleTimeout>7200000</cfg:IdleTimeout>"
-        f"<cfg:MaxShellsPerUser>{max_shells_per_user}</cfg:MaxShellsPerUser></cfg:Winrs></cfg:Config>",
-    )
+def get_config_reply(header: Header, element: str) -> bytes:
+    """The service's configuration, or a part of it."""
+    return _reply(header, element)
 
 
 def identify_reply(os_version: str) -> bytes:
+    """What answers here.
+
+    Args:
+        os_version: Of Windows, ``10.0.19045.0``; ``0.0.0`` for a caller who has not logged on.
+    """
+    os_version = ".".join(os_version.split(".")[:3])
     body = (
         f'<wsmid:IdentifyResponse xmlns:wsmid="{NAMESPACES["wsmid"]}">'
         f"<wsmid:ProtocolVersion>{NAMESPACES['w']}</wsmid:ProtocolVersion>"
@@ -197,7 +194,7 @@ def _shell_element(shell: ShellInfo, *, with_usage: bool = False) -> str:
         ("Locale", "en-US"),
         ("DataLocale", "en-US"),
         ("CompressionMode", "NoCompression"),
-        ("ProfileLoaded", "Yes"),
+        ("ProfileLoaded", "Yes" if shell.profile_loaded else "No"),
         ("Encoding", "UTF8"),
         ("BufferMode", shell.buffer_mode),
         ("State", shell.state),

@@ -98,6 +98,7 @@ class WSManShell(ABC):
         self._quotas = quotas
         self._client_ip = identity.client_ip
         self._name = request.name
+        self._loads_profile = request.loads_profile
         self._idle_timeout_s = request.idle_timeout_s or DEFAULT_IDLE_TIMEOUT_S
         self._expired = expired
         self._receivers: dict[Target, asyncio.Future[None]] = {}
@@ -121,6 +122,7 @@ class WSManShell(ABC):
             inactive_s=now - self._last_activity,
             name=self._name,
             buffer_mode=self.buffer_mode,
+            profile_loaded=self._loads_profile,
         )
 
     def touch(self) -> None:
@@ -164,7 +166,7 @@ class WSManShell(ABC):
         """Take PSRP bytes that came for the shell (None) or a command on stream ``stdin`` or ``pr``."""
 
     @abstractmethod
-    async def signal(self, command_id: str, code: str) -> None:
+    async def signal(self, command_id: str, *, release: bool) -> None:
         """Stop or release a command. A signal to a command that is not there is accepted (recorded)."""
 
     @abstractmethod
@@ -370,6 +372,12 @@ def command_uuid(text: str) -> uuid.UUID:
         raise faults.unknown_command() from None
 
 
+def pipeline_id_in(data: bytes) -> uuid.UUID | None:
+    """The pipeline's id in the header of the first fragment's message; None where that has none."""
+    raw = data[45:61]
+    return uuid.UUID(bytes_le=raw) if len(raw) == 16 and any(raw) else None
+
+
 def _pipeline_id_of(command_id: str | None, data: bytes) -> uuid.UUID:
     """The id of a command to be started: the client's, or else that in the first fragment's message header.
 
@@ -381,7 +389,7 @@ def _pipeline_id_of(command_id: str | None, data: bytes) -> uuid.UUID:
             return uuid.UUID(command_id)
         except ValueError:
             raise faults.malformed(f"{command_id!r} is not a command id") from None
-    raw = data[45:61]
-    if len(raw) != 16:
+    found = pipeline_id_in(data)
+    if found is None:
         raise faults.malformed("the command has no id")
-    return uuid.UUID(bytes_le=raw)
+    return found

@@ -1,11 +1,19 @@
 """XML that a client sent, read without trust: no declarations, no entities, no network, bounded depth.
 
-Called by ``protocol.wsman`` for envelopes and by ``protocol.clixml_reader`` for what is in them.
+Called by ``protocol.wsman`` for envelopes and by ``protocol.clixml_reader`` for what is in them. Windows' own client writes
+UTF-16; ``protocol.http_requests`` turns that into what the others write.
 """
 
 from __future__ import annotations
 
+import re
+from typing import Literal
+
 from lxml import etree
+
+Charset = Literal["UTF-8", "UTF-16"]
+_UTF_16 = {b"\xff\xfe": "utf-16-le", b"<\0": "utf-16-le", b"\xfe\xff": "utf-16-be", b"\0<": "utf-16-be"}
+_DECLARATION = re.compile(r"\s*<\?xml[^>]*\?>")
 
 
 class NotReadable(ValueError):
@@ -28,3 +36,15 @@ def parse(data: bytes) -> etree._Element:
     if root.getroottree().docinfo.internalDTD is not None:
         raise NotReadable("XML with declarations is not taken")
     return root
+
+
+def as_utf8(data: bytes) -> tuple[bytes, Charset]:
+    """The same text in UTF-8, and how it came; bytes that are no text stay what they are."""
+    encoding = _UTF_16.get(data[:2])
+    if encoding is None:
+        return data, "UTF-8"
+    try:
+        text = data.decode(encoding).removeprefix("\ufeff")
+    except UnicodeDecodeError:
+        return data, "UTF-8"
+    return _DECLARATION.sub("", text, count=1).encode(), "UTF-16"

@@ -32,6 +32,10 @@ if sys.platform == "win32":
 else:
     _NO_WINDOW = 0
 _START_LIMIT_S = 60.0
+_LOST_FOR_GOOD = "Remote transport error"
+"""What a process says that cannot make sense of its client. It stays and is silent from then on; on Windows the session ends."""
+_LAST_WORDS_S = 0.1
+"""How long it may go on to say why."""
 _CLOSE_LIMIT_S = 2.0
 _LONGEST_LINE = 4 * 1024 * 1024
 _STDERR_LINES = 5
@@ -138,7 +142,8 @@ class EngineProcess:
 
     def start_command(self, command: uuid.UUID, data: bytes) -> None:
         self._put(Packet("Command", command))
-        self.send(command, data)
+        if data:
+            self.send(command, data)
 
     def stop_command(self, command: uuid.UUID) -> asyncio.Future[None]:
         return self._put(Packet("Signal", command))
@@ -204,9 +209,10 @@ class EngineProcess:
         return lane.put(packet)
 
     def _end_lane(self, target: Target) -> None:
-        lane = self._lanes.pop(target, None)
-        if lane is not None:
-            lane.end()
+        lane = self._lanes.get(target)
+        # A client may use the id of a pipeline that it has released at once for the next one.
+        if lane is not None and lane.is_idle:
+            del self._lanes[target]
 
     async def _deliver(self, packet: Packet) -> None:
         """Write a packet and wait until the process has taken it."""
@@ -310,7 +316,16 @@ class EngineProcess:
 
     async def _note_complaints(self, errors: asyncio.StreamReader) -> None:
         while line := await errors.readline():
-            self._complaints.append(line.decode(errors="replace").strip())
+            complaint = line.decode(errors="replace").strip()
+            self._complaints.append(complaint)
+            if complaint.startswith(_LOST_FOR_GOOD):
+                asyncio.get_running_loop().call_later(_LAST_WORDS_S, self._end_lost)
+
+    def _end_lost(self) -> None:
+        """End a process that is lost, as if it had ended by itself."""
+        if not self._ending and self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
 
     def _why(self, what: str) -> str:
         said = " ".join(line for line in self._complaints if line)
@@ -338,6 +353,11 @@ class _Lane:
         if self._worker is None or self._worker.done():
             self._worker = asyncio.get_running_loop().create_task(self._work())
         return delivered
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way and nothing waits."""
+        return not self._waiting and (self._worker is None or self._worker.done())
 
     def end(self) -> None:
         """Nothing is sent any more."""
