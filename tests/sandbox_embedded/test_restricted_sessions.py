@@ -52,7 +52,7 @@ def test_a_constrained_command_is_named_with_its_module() -> None:
 
     assert service.qualified_name == "Microsoft.PowerShell.Management\\Get-Service"
     assert service == VisibleCommand(
-        "Get-Service", "Microsoft.PowerShell.Management", "Cmdlet", (VisibleParameter("Name", ("WinRM", "vmms", "wssdagent")),)
+        "Get-Service", "Microsoft.PowerShell.Management", "Cmdlet", (VisibleParameter("Name", ("WinRM", "hns", "iphlpsvc", "vmms", "wssdagent")),)
     )
 
 
@@ -139,7 +139,7 @@ async def test_values_outside_a_roles_set_are_refused(desk: Desk) -> None:
     assert [value.properties["Name"] for value in good.output] == ["WinRM"]
     assert bad.failed is not None
     assert bad.failed.error_id == "ParameterArgumentValidationError,Get-Service"
-    assert 'does not belong to the set "WinRM,vmms,wssdagent"' in bad.failed.message
+    assert 'does not belong to the set "WinRM,hns,iphlpsvc,vmms,wssdagent"' in bad.failed.message
 
 
 async def test_the_default_commands_have_only_what_remoting_needs(desk: Desk) -> None:

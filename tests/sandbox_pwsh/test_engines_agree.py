@@ -48,6 +48,7 @@ _REWORDED = (
         "is not recognized as the name of a cmdlet, function, script file, or operable program. Check",
     ),
     ("Ignore, Suspend, Break", "Ignore, Suspend"),
+    ("Ignore,Suspend,Break", "Ignore,Suspend"),
 )
 
 
@@ -67,6 +68,11 @@ ROWS: Mapping[str, Row] = {
     "ambiguous prefix": c("New-AksEdgeDeployment", J="x"),
     "same parameter by name and prefix": "Get-AksEdgeNodeAddr -NodeType Linux -NodeT Linux",
     "positional argument too many": c("Test-AksEdgeDeployment", "x"),
+    "same switch twice": "Test-AksEdgeDeployment -Verbose -Verbose",
+    "same switch by name and alias": "Test-AksEdgeDeployment -Verbose -vb",
+    "same parameter with a colon": "Get-AksEdgeNodeAddr -NodeType Linux -NodeT:Linux",
+    "positional number too many, as written": "Test-AksEdgeDeployment 0x10",
+    "positional list too many": c("Test-AksEdgeDeployment", [1, 2]),
     "alias of a parameter": "Get-AksEdgeNodeAddr -ea SilentlyContinue -NodeType Mac",
     # values
     "value outside of the set": c("Get-AksEdgeNodeAddr", NodeType="Mac"),
@@ -76,6 +82,13 @@ ROWS: Mapping[str, Row] = {
     "list for a text": c("Get-AksEdgeNodeAddr", NodeType=["Linux", "Windows"]),
     "list for a text, in text": "Get-AksEdgeNodeAddr -NodeType Linux,Windows",
     "number for a text": c("Get-AksEdgeNodeAddr", NodeType=5),
+    "what is no parameter, as a value": "Get-AksEdgeNodeAddr -NodeType -Mac; Get-AksEdgeNodeAddr -NodeType --Mac",
+    "parameter instead of a value": "Get-AksEdgeNodeAddr -NodeType -Verbose; Get-AksEdgeNodeAddr -NodeType -Warn x",
+    "unknown parameter with a colon instead of a value": "Get-AksEdgeNodeAddr -NodeType -Mac:x",
+    "splatted null instead of a value": "Get-AksEdgeNodeAddr -NodeType @nothing",
+    "value after the parameter": [("Get-AksEdgeNodeAddr", ("Mac",), {"-NodeType": None})],
+    "signed number as a value": "Set-AksEdgeUpgrade -AcceptUpgrade -5; Write-Output -5",
+    "relative path that is not there": "Connect-AksEdgeArc -JsonConfigFilePath 5.50",
     "mandatory parameter missing": c("Invoke-AksEdgeNodeCommand"),
     "mandatory text empty": c("New-AksEdgeDeployment", JsonConfigString=""),
     "mandatory text null": c("New-AksEdgeDeployment", JsonConfigString=None),
@@ -146,6 +159,9 @@ ROWS: Mapping[str, Row] = {
     "verbose on and off": "Write-Verbose 'v' -Verbose; Write-Verbose 'v' -Verbose:$false; Write-Verbose 'v'",
     "suspended errors": "Test-AksEdgeDeployment -ErrorAction Suspend",
     "suspended warnings": "Write-Warning 'w' -WarningAction Suspend",
+    "a preference as a list": "Test-AksEdgeDeployment -WarningAction Inquire,Stop; Test-AksEdgeDeployment -wa Stop,x",
+    "a preference as a number in text": "Test-AksEdgeDeployment -ErrorAction '1'; Test-AksEdgeDeployment -ErrorAction '77'",
+    "a variable's name that is null": "Test-AksEdgeDeployment -ErrorVariable $null",
     "a preference as a number": c("Test-AksEdgeDeployment", ErrorAction=2),
 }
 ASKED: Mapping[str, tuple[str, int]] = {
