@@ -52,7 +52,10 @@ def test_a_constrained_command_is_named_with_its_module() -> None:
 
     assert service.qualified_name == "Microsoft.PowerShell.Management\\Get-Service"
     assert service == VisibleCommand(
-        "Get-Service", "Microsoft.PowerShell.Management", "Cmdlet", (VisibleParameter("Name", ("WinRM", "hns", "iphlpsvc", "vmms", "wssdagent")),)
+        "Get-Service",
+        "Microsoft.PowerShell.Management",
+        "Cmdlet",
+        (VisibleParameter("Name", ("WinRM", "hns", "iphlpsvc", "vmms", "wssdagent")),),
     )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pypsrp.complex_objects import ApartmentState, GenericComplexObject, PSInvocationState
 from pypsrp.host import PSHost, PSHostUserInterface
-from pypsrp.messages import ErrorRecordMessage, WarningRecord
+from pypsrp.messages import ErrorRecordMessage, MessageType, WarningRecord
 from pypsrp.powershell import PowerShell, RunspacePool
 
 from akslite_ps.sandbox import LocalSandbox
@@ -99,6 +99,7 @@ ROWS: Mapping[str, Row] = {
     # what the commands give
     "a boolean": c("Test-AksEdgeDeployment"),
     "a boolean in text": "Test-AksEdgeDeployment",
+    "output and records in order": "Test-AksEdgeDeployment; Write-Warning w; 1; Get-Nothing; 2; Write-Error e; Write-Host h; 4",
     "an error that ends the command": c("Get-AksEdgeNodeAddr"),
     "the same in text, and more after it": "Get-AksEdgeNodeAddr; 'after'",
     "quietly": c("Get-AksEdgeNodeAddr", ErrorAction="SilentlyContinue"),
@@ -216,16 +217,39 @@ def _marks(name: str) -> Sequence[pytest.MarkDecorator]:
 @contextmanager
 def open_pools(devices: Devices) -> Iterator[Pools]:
     with ExitStack() as opened:
-        yield {
+        pools = {
             engine: opened.enter_context(RunspacePool(opened.enter_context(devices.connection(name))))
             for engine, name in (("embedded", devices.embedded), ("pwsh", devices.pwsh))
         }
+        for pool in pools.values():
+            keep_order(pool)
+        yield pools
 
 
 @pytest.fixture(scope="module")
 def pools(shared: Devices) -> Iterator[Pools]:
     with open_pools(shared) as pools:
         yield pools
+
+
+def keep_order(pool: RunspacePool) -> None:
+    """Have each message count when it comes: pypsrp hands the output of a reply over after the reply's other records."""
+    parse, take_apart = pool._parse_responses, pool._fragmenter.defragment
+    one_by_one: list[Any] = []
+    pool._fragmenter.defragment = lambda _data: [one_by_one.pop(0)]
+
+    def in_order(data: bytes, pipeline: PowerShell | None = None) -> list[tuple[int, Any]]:
+        found = []
+        one_by_one.extend(take_apart(data))
+        while one_by_one:
+            for kind, value in parse(b"", pipeline):
+                if kind == MessageType.PIPELINE_OUTPUT and pipeline is not None:
+                    pipeline.output.append(value.data.data)
+                else:
+                    found.append((kind, value))
+        return found
+
+    pool._parse_responses = in_order
 
 
 def ask(pool: RunspacePool, row: Row, *, goes_on: bool = True) -> list[Any]:
@@ -364,6 +388,7 @@ def deciders(shared: Devices) -> Iterator[Deciders]:
             connection, screen = opened.enter_context(shared.connection(name)), Deciding()
             pool = RunspacePool(connection, host=PSHost(None, None, False, "test", None, screen, "1.0"))
             found[engine] = (opened.enter_context(pool), screen)
+            keep_order(pool)
         yield found
 
 

@@ -154,8 +154,8 @@ class _Binder:
                 raise refusal(
                     self.syntax,
                     "ParameterAlreadyBound",
-                    f"Cannot bind parameter because parameter '{_written_name(argument)}' is specified more than once. To provide multiple "
-                    "values to parameters that can accept multiple values, use the array syntax. For example, "
+                    f"Cannot bind parameter because parameter '{_written_name(argument)}' is specified more than once. To provide "
+                    "multiple values to parameters that can accept multiple values, use the array syntax. For example, "
                     '"-parameter value1,value2,value3".',
                 )
             self._bind(parameter, prepared(self.syntax, parameter, value))
