@@ -324,6 +324,6 @@ class ExpressionReader(Reader):
         written = self.text[start : self.at]
         number = read_number(written) if simple else None
         if number is not None:
-            return Number(number, written, place)
+            return Number(number, written, place, bare=written[0] in DASHES or written[0] == "+")
         text = text_of(parts, place)
         return Literal(text.value, place, bare=True) if isinstance(text, Literal) else text

@@ -47,7 +47,7 @@ _SCRIPT = "use %%ps --script on a full-language endpoint"
 _ASSIGNMENTS = ("+=", "-=", "*=", "/=", "%=", "??=")
 
 
-def parse(text: str, *, is_switch: IsSwitch | None = None) -> Script:
+def parse(text: str, *, is_switch: IsSwitch | None = None, joins_values: bool = True) -> Script:
     """Read the simple command lines of a text.
 
     Args:
@@ -55,17 +55,20 @@ def parse(text: str, *, is_switch: IsSwitch | None = None) -> Script:
         is_switch: Tells whether a parameter (second argument, as written) of a command (first argument) is a
             switch, so that the word after it is an argument of its own. PowerShell's common parameters and core
             cmdlets are known without it.
+        joins_values: False leaves it to a binder which words are values of the parameter before them, and what of a
+            parameter that stands twice: then a parameter has a value only where a colon joins the two.
 
     Raises:
         CommandLineError: The text holds something that is not one of the simple command lines.
     """
-    return _Parser(text, is_switch or (lambda command, parameter: False)).script()
+    return _Parser(text, is_switch or (lambda command, parameter: False), joins_values).script()
 
 
 class _Parser(FilterReader):
-    def __init__(self, text: str, is_switch: IsSwitch) -> None:
+    def __init__(self, text: str, is_switch: IsSwitch, joins_values: bool) -> None:
         super().__init__(text)
         self._is_switch = is_switch
+        self._joins_values = joins_values
 
     def script(self) -> Script:
         statements: list[Statement] = []
@@ -221,6 +224,7 @@ class _Parser(FilterReader):
         place = self.place(begin)
         arguments: list[Argument | Splat] = []
         blocks: list[Command] = []
+        seen: set[str] = set()
         while True:
             self.skip()
             if not self.peek() or self.peek() in NEWLINES or self.peek() in "|;&)}":
@@ -230,7 +234,8 @@ class _Parser(FilterReader):
                 self._drop_block_parameter(arguments)
             else:
                 arguments.append(self._element(name))
-            self._refuse_twice(arguments)
+            if self._joins_values:
+                self._refuse_twice(arguments, seen)
         if not blocks:
             return [Command(name, tuple(arguments), place)]
         if arguments or (name == "ForEach-Object" and len(blocks) > 1):
@@ -246,12 +251,12 @@ class _Parser(FilterReader):
         if any(known.startswith(last.name.casefold()) for known in ("filterscript", "process")):
             arguments.pop()
 
-    def _refuse_twice(self, arguments: list[Argument | Splat]) -> None:
+    def _refuse_twice(self, arguments: list[Argument | Splat], seen: set[str]) -> None:
         last = arguments[-1] if arguments else None
         if isinstance(last, Argument) and last.name:
-            names = [a.name.casefold() for a in arguments if isinstance(a, Argument) and a.name]
-            if names.count(last.name.casefold()) > 1:
+            if last.name.casefold() in seen:
                 self.refuse(f"the parameter -{last.name}", "stands twice", "keep one of them", at=last.place.offset)
+            seen.add(last.name.casefold())
 
     def _element(self, command: str) -> Argument | Splat:
         place, character, following = self.place(), self.peek(), self.peek(1)
@@ -297,7 +302,7 @@ class _Parser(FilterReader):
             return Argument(name, self.argument(), place)
         if self.peek() in (".", "[") and self.peek():
             self._refuse_adjacent()
-        if is_known_switch(command, name) or self._is_switch(command, name):
+        if not self._joins_values or is_known_switch(command, name) or self._is_switch(command, name):
             return Argument(name, None, place)
         self.skip()
         return Argument(name, None if self._at_end() or self._at_element_without_value() else self.argument(), place)
@@ -309,7 +314,8 @@ class _Parser(FilterReader):
         """True where the next thing is no value for a parameter: another parameter, a splat, a block."""
         character, following = self.peek(), self.peek(1)
         if character in DASHES:
-            return bool(following) and (following.isalpha() or following in ("_", "?") or following in DASHES)
+            is_end_of_parameters = following in DASHES and ends_word(self.peek(2))
+            return bool(following) and (following.isalpha() or following in ("_", "?") or is_end_of_parameters)
         if character == "@":
             return is_name_character(following)
         self._refuse_redirection()

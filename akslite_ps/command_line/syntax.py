@@ -24,11 +24,15 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number and how it was written; a parameter of type String gets the writing (``1.10``, ``007``)."""
+    """A number and how it was written; a parameter of type String gets the writing (``1.10``, ``007``).
+
+    ``bare`` is True for an argument with a sign (``-5``): PowerShell has it as a text until it is bound.
+    """
 
     value: int | float | Decimal
     written: str
     place: Place
+    bare: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pypsrp.complex_objects import ApartmentState, GenericComplexObject, PSInvocationState
 from pypsrp.host import PSHost, PSHostUserInterface
-from pypsrp.messages import ErrorRecordMessage, WarningRecord
+from pypsrp.messages import ErrorRecordMessage, MessageType, WarningRecord
 from pypsrp.powershell import PowerShell, RunspacePool
 
 from akslite_ps.sandbox import LocalSandbox
@@ -48,6 +48,7 @@ _REWORDED = (
         "is not recognized as the name of a cmdlet, function, script file, or operable program. Check",
     ),
     ("Ignore, Suspend, Break", "Ignore, Suspend"),
+    ("Ignore,Suspend,Break", "Ignore,Suspend"),
 )
 
 
@@ -67,6 +68,11 @@ ROWS: Mapping[str, Row] = {
     "ambiguous prefix": c("New-AksEdgeDeployment", J="x"),
     "same parameter by name and prefix": "Get-AksEdgeNodeAddr -NodeType Linux -NodeT Linux",
     "positional argument too many": c("Test-AksEdgeDeployment", "x"),
+    "same switch twice": "Test-AksEdgeDeployment -Verbose -Verbose",
+    "same switch by name and alias": "Test-AksEdgeDeployment -Verbose -vb",
+    "same parameter with a colon": "Get-AksEdgeNodeAddr -NodeType Linux -NodeT:Linux",
+    "positional number too many, as written": "Test-AksEdgeDeployment 0x10",
+    "positional list too many": c("Test-AksEdgeDeployment", [1, 2]),
     "alias of a parameter": "Get-AksEdgeNodeAddr -ea SilentlyContinue -NodeType Mac",
     # values
     "value outside of the set": c("Get-AksEdgeNodeAddr", NodeType="Mac"),
@@ -76,6 +82,13 @@ ROWS: Mapping[str, Row] = {
     "list for a text": c("Get-AksEdgeNodeAddr", NodeType=["Linux", "Windows"]),
     "list for a text, in text": "Get-AksEdgeNodeAddr -NodeType Linux,Windows",
     "number for a text": c("Get-AksEdgeNodeAddr", NodeType=5),
+    "what is no parameter, as a value": "Get-AksEdgeNodeAddr -NodeType -Mac; Get-AksEdgeNodeAddr -NodeType --Mac",
+    "parameter instead of a value": "Get-AksEdgeNodeAddr -NodeType -Verbose; Get-AksEdgeNodeAddr -NodeType -Warn x",
+    "unknown parameter with a colon instead of a value": "Get-AksEdgeNodeAddr -NodeType -Mac:x",
+    "splatted null instead of a value": "Get-AksEdgeNodeAddr -NodeType @nothing",
+    "value after the parameter": [("Get-AksEdgeNodeAddr", ("Mac",), {"-NodeType": None})],
+    "signed number as a value": "Set-AksEdgeUpgrade -AcceptUpgrade -5; Write-Output -5",
+    "relative path that is not there": "Connect-AksEdgeArc -JsonConfigFilePath 5.50",
     "mandatory parameter missing": c("Invoke-AksEdgeNodeCommand"),
     "mandatory text empty": c("New-AksEdgeDeployment", JsonConfigString=""),
     "mandatory text null": c("New-AksEdgeDeployment", JsonConfigString=None),
@@ -86,6 +99,7 @@ ROWS: Mapping[str, Row] = {
     # what the commands give
     "a boolean": c("Test-AksEdgeDeployment"),
     "a boolean in text": "Test-AksEdgeDeployment",
+    "output and records in order": "Test-AksEdgeDeployment; Write-Warning w; 1; Get-Nothing; 2; Write-Error e; Write-Host h; 4",
     "an error that ends the command": c("Get-AksEdgeNodeAddr"),
     "the same in text, and more after it": "Get-AksEdgeNodeAddr; 'after'",
     "quietly": c("Get-AksEdgeNodeAddr", ErrorAction="SilentlyContinue"),
@@ -146,6 +160,9 @@ ROWS: Mapping[str, Row] = {
     "verbose on and off": "Write-Verbose 'v' -Verbose; Write-Verbose 'v' -Verbose:$false; Write-Verbose 'v'",
     "suspended errors": "Test-AksEdgeDeployment -ErrorAction Suspend",
     "suspended warnings": "Write-Warning 'w' -WarningAction Suspend",
+    "a preference as a list": "Test-AksEdgeDeployment -WarningAction Inquire,Stop; Test-AksEdgeDeployment -wa Stop,x",
+    "a preference as a number in text": "Test-AksEdgeDeployment -ErrorAction '1'; Test-AksEdgeDeployment -ErrorAction '77'",
+    "a variable's name that is null": "Test-AksEdgeDeployment -ErrorVariable $null",
     "a preference as a number": c("Test-AksEdgeDeployment", ErrorAction=2),
 }
 ASKED: Mapping[str, tuple[str, int]] = {
@@ -200,16 +217,39 @@ def _marks(name: str) -> Sequence[pytest.MarkDecorator]:
 @contextmanager
 def open_pools(devices: Devices) -> Iterator[Pools]:
     with ExitStack() as opened:
-        yield {
+        pools = {
             engine: opened.enter_context(RunspacePool(opened.enter_context(devices.connection(name))))
             for engine, name in (("embedded", devices.embedded), ("pwsh", devices.pwsh))
         }
+        for pool in pools.values():
+            keep_order(pool)
+        yield pools
 
 
 @pytest.fixture(scope="module")
 def pools(shared: Devices) -> Iterator[Pools]:
     with open_pools(shared) as pools:
         yield pools
+
+
+def keep_order(pool: RunspacePool) -> None:
+    """Have each message count when it comes: pypsrp hands the output of a reply over after the reply's other records."""
+    parse, take_apart = pool._parse_responses, pool._fragmenter.defragment
+    one_by_one: list[Any] = []
+    pool._fragmenter.defragment = lambda _data: [one_by_one.pop(0)]
+
+    def in_order(data: bytes, pipeline: PowerShell | None = None) -> list[tuple[int, Any]]:
+        found = []
+        one_by_one.extend(take_apart(data))
+        while one_by_one:
+            for kind, value in parse(b"", pipeline):
+                if kind == MessageType.PIPELINE_OUTPUT and pipeline is not None:
+                    pipeline.output.append(value.data.data)
+                else:
+                    found.append((kind, value))
+        return found
+
+    pool._parse_responses = in_order
 
 
 def ask(pool: RunspacePool, row: Row, *, goes_on: bool = True) -> list[Any]:
@@ -348,6 +388,7 @@ def deciders(shared: Devices) -> Iterator[Deciders]:
             connection, screen = opened.enter_context(shared.connection(name)), Deciding()
             pool = RunspacePool(connection, host=PSHost(None, None, False, "test", None, screen, "1.0"))
             found[engine] = (opened.enter_context(pool), screen)
+            keep_order(pool)
         yield found
 
 

@@ -64,19 +64,28 @@ def given_value(syntax: CommandSyntax, parameter: ParameterInfo, argument: Param
     Raises:
         BindingFailed: The parameter stands there without the value it needs.
     """
-    is_bare = argument.value is BARE or (argument.value is None and argument.name is not None and _is_dashed(argument.name))
-    if is_bare:
+    if is_bare(argument):
         if parameter.is_switch:
             return True
-        raise refusal(
-            syntax,
-            "MissingArgument",
-            f"Missing an argument for parameter '{parameter.name}'. Specify a parameter of type "
-            f"'{full_type_name(parameter.type)}' and try again.",
-        )
+        raise missing_argument(syntax, parameter)
     if isinstance(argument, WrittenArgument) and argument.written is not None and parameter.type in {"String", "String[]"}:
         return argument.written
     return argument.value
+
+
+def missing_argument(syntax: CommandSyntax, parameter: ParameterInfo) -> BindingFailed:
+    """The error of a parameter that needs a value and has none."""
+    return refusal(
+        syntax,
+        "MissingArgument",
+        f"Missing an argument for parameter '{parameter.name}'. Specify a parameter of type "
+        f"'{full_type_name(parameter.type)}' and try again.",
+    )
+
+
+def is_bare(argument: Parameter) -> bool:
+    """True for a parameter without a value."""
+    return argument.value is BARE or (argument.value is None and argument.name is not None and _is_dashed(argument.name))
 
 
 def _is_dashed(name: str) -> bool:
@@ -160,7 +169,7 @@ def _element(syntax: CommandSyntax, parameter: ParameterInfo, value: Any, type_n
             return convert(value, type_name)
         except ConversionFailed:
             raise _wrong_type(syntax, parameter, type_name_of(value), "") from None
-    if is_sequence(value) and type_name not in {"Object", "PSObject"} and not type_name.endswith("Types"):
+    if is_sequence(value) and type_name not in {"Object", "PSObject"} and type_name not in ENUMS:
         raise _wrong_type(syntax, parameter, type_name_of(value), "Specified method is not supported.")
     return convert(value, type_name)
 
@@ -189,7 +198,7 @@ def _wrong_type(syntax: CommandSyntax, parameter: ParameterInfo, shown: str, rea
 def _faults(parameter: ParameterInfo, value: Any) -> Iterator[str]:
     """What the Validate attributes of a parameter say against a value."""
     items = value if is_sequence(value) else [value]
-    if parameter.names_variable and not text_of(value).removeprefix("+"):
+    if parameter.names_variable and value is not None and not text_of(value).removeprefix("+"):
         yield (
             'Cannot process argument because the value of argument "path" is not valid. Change the value of the "path" argument '
             "and run the operation again."

@@ -7,9 +7,11 @@ which of several errors a caller sees. Errors carry PowerShell's ids, categories
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from akslite_ps.sandbox.embedded.arguments import BindingFailed, fits, given_value, prepared, refusal
+from akslite_ps.sandbox.dotnet import TypedList
+from akslite_ps.sandbox.embedded.arguments import BindingFailed, fits, given_value, is_bare, missing_argument, prepared, refusal
 from akslite_ps.sandbox.embedded.missing import Latched, missing_mandatory
 from akslite_ps.sandbox.embedded.parameter_sets import ALL, ParameterSets, count
 from akslite_ps.sandbox.embedded.parameters import BARE, CommandSyntax, ParameterInfo, SetMembership, WrittenArgument
@@ -89,7 +91,7 @@ class _Binder:
         self.values: dict[str, Any] = {}
 
     def bind(self, arguments: Sequence[Parameter]) -> Binding:
-        unbound = self._bind_named(arguments)
+        unbound = self._bind_named(self._joined(arguments))
         unbound, failure = self._bind_positional(unbound)
         self._settle(before_input=True, take_default=False)
         unbound = self._bind_remaining(unbound)
@@ -116,6 +118,30 @@ class _Binder:
 
     # -- the arguments ------------------------------------------------------------------------------------------
 
+    def _joined(self, arguments: Sequence[Parameter]) -> list[Parameter]:
+        """A parameter that needs a value and stands there without one takes the argument after it, under its whole name.
+
+        What looks like a parameter and is none of this command's is such a value, too.
+        """
+        found: list[Parameter] = []
+        position = 0
+        while position < len(arguments):
+            argument = arguments[position]
+            position += 1
+            parameter = self._find(_written_name(argument)) if argument.name is not None and is_bare(argument) else None
+            if parameter is None or parameter.is_switch:
+                found.append(argument)
+                continue
+            following = arguments[position] if position < len(arguments) else None
+            position += 1
+            if following is None or (following.name is not None and not self._is_text(following)):
+                raise missing_argument(self.syntax, parameter)
+            if following.name is not None:
+                found.append(Parameter(parameter.name, f"-{_written_name(following)}"))
+            else:
+                found.append(replace(following, name=parameter.name))
+        return found
+
     def _bind_named(self, arguments: Sequence[Parameter]) -> list[Parameter]:
         unbound = []
         for argument in arguments:
@@ -125,16 +151,18 @@ class _Binder:
                 continue
             value = given_value(self.syntax, parameter, argument)
             if parameter.name in self.values:
-                shown = parameter.name if isinstance(argument, WrittenArgument) else _written_name(argument)
                 raise refusal(
                     self.syntax,
                     "ParameterAlreadyBound",
-                    f"Cannot bind parameter because parameter '{shown}' is specified more than once. To provide multiple "
-                    "values to parameters that can accept multiple values, use the array syntax. For example, "
+                    f"Cannot bind parameter because parameter '{_written_name(argument)}' is specified more than once. To provide "
+                    "multiple values to parameters that can accept multiple values, use the array syntax. For example, "
                     '"-parameter value1,value2,value3".',
                 )
             self._bind(parameter, prepared(self.syntax, parameter, value))
         return unbound
+
+    def _is_text(self, argument: Parameter) -> bool:
+        return is_bare(argument) and self._find(_written_name(argument)) is None
 
     def _find(self, text: str) -> ParameterInfo | None:
         matches = matching_parameters(self.syntax, text)
@@ -237,8 +265,9 @@ class _Binder:
             return refusal(self.syntax, "NamedParameterNotFound", message)
         if failure is not None:
             return failure
-        value = argument.value
-        shown = "$null" if value is None else type_name_of(value) if is_sequence(value) else text_of(value)
+        value = argument.written if isinstance(argument, WrittenArgument) and argument.written else argument.value
+        is_array = is_sequence(value) and not isinstance(value, TypedList)
+        shown = "$null" if value is None else type_name_of(value) if is_array else text_of(value)
         message = f"A positional parameter cannot be found that accepts argument '{shown}'."
         return refusal(self.syntax, "PositionalParameterNotFound", message)
 

@@ -44,6 +44,7 @@ ENUMS: Mapping[str, tuple[str, ...]] = {
 """The .NET enums that parameters have here: short type name to names in order of their numbers."""
 
 _FLAGS = frozenset({"CommandTypes"})
+_WHOLE = re.compile(r"[+-]?[0-9]{1,10}")
 _MULTIPLIED = re.compile(r"([+-]?[0-9]*\.?[0-9]+)(kb|mb|gb|tb|pb)", re.IGNORECASE)
 _MULTIPLIERS = {"kb": 2**10, "mb": 2**20, "gb": 2**30, "tb": 2**40, "pb": 2**50}
 _SPAN = re.compile(
@@ -195,27 +196,63 @@ def _not_boolean(value: Any, type_name: str) -> ConversionFailed:
 
 
 def _to_enum(value: Any, type_name: str) -> str:
-    """An enum by number, by name, or by the beginning of a name that only one has; a flags enum by several of them."""
-    names = ENUMS[type_name]
+    """An enum by number, by name, or by the beginning of a name that only one has; by several of them joined with commas."""
     if isinstance(value, EnumValue):
         value = value.name
-    if is_sequence(value) and type_name in _FLAGS:
-        return ", ".join(_to_enum(item, type_name) for item in value)
-    if is_sequence(value) or value is None:
-        raise _cannot_convert(value, type_name) if value is not None else _no_such_member("null", type_name)
-    if isinstance(value, int) and not isinstance(value, bool) and type_name not in _FLAGS:
-        if 0 <= value < len(names):
-            return names[value]
-        raise _no_such_member(f'value "{value}"', type_name)
-    text = text_of(value).strip()
-    if type_name in _FLAGS and "," in text:
-        return ", ".join(_to_enum(part, type_name) for part in text.split(","))
+    if value is None:
+        raise _no_such_member("null", type_name)
+    if value == {}:
+        return ENUMS[type_name][0]  # PowerShell makes a default value and sets no property of it
+    if isinstance(value, int) and not isinstance(value, bool):
+        return _enum_of_number(value, f'value "{value}"', type_name)
+    text = ",".join(text_of(item) for item in value) if is_sequence(value) else text_of(value).strip()
     if isinstance(value, bool):
         reason = f"Invalid cast from 'System.Boolean' to '{full_type_name(type_name)}'."
         raise _failed(value, type_name, reason)
-    exact = [name for name in names if name.casefold() == text.casefold()]
-    beginning = [name for name in names if name.casefold().startswith(text.casefold())]
-    found = exact or beginning
+    number = _enum_number(text, type_name)
+    if number is not None:
+        return _enum_of_number(number, f'value "{text}"', type_name)
+    if type_name in _FLAGS and "," in text:
+        return ", ".join(_to_enum(part, type_name) for part in text.split(","))
+    return _enum_by_beginning(text, type_name)
+
+
+def _enum_numbers(type_name: str) -> dict[str, int]:
+    names = ENUMS[type_name]
+    numbers = (1 << index for index in range(len(names))) if type_name in _FLAGS else iter(range(len(names)))
+    found = dict(zip(names, numbers, strict=False))
+    return {**found, "All": sum(found.values()) - found["All"]} if type_name in _FLAGS else found
+
+
+def _enum_number(text: str, type_name: str) -> int | None:
+    """The number that whole names and numbers, joined by commas, stand for; None where one of them is neither."""
+    numbers = {name.casefold(): number for name, number in _enum_numbers(type_name).items()}
+    found = 0
+    for part in text.split(","):
+        word = part.strip().casefold()
+        if word in numbers:
+            found |= numbers[word]
+        elif _WHOLE.fullmatch(word):
+            found |= int(word)
+        else:
+            return None
+    return found
+
+
+def _enum_of_number(number: int, what: str, type_name: str) -> str:
+    numbers = _enum_numbers(type_name)
+    for name, known in numbers.items():
+        if known == number:
+            return name
+    parts = [name for name, known in numbers.items() if known & number and known.bit_count() == 1]
+    if type_name in _FLAGS and number > 0 and sum(numbers[name] for name in parts) == number:
+        return ", ".join(parts)
+    raise _no_such_member(what, type_name)
+
+
+def _enum_by_beginning(text: str, type_name: str) -> str:
+    names = ENUMS[type_name]
+    found = [name for name in names if name.casefold().startswith(text.casefold())]
     if len(found) == 1:
         return found[0]
     if found:

@@ -55,6 +55,8 @@ def value_of(expression: Expression, scope: Variables) -> Any:
     match expression:
         case Literal(value=value):
             return value
+        case Number(written=written, bare=True):
+            return written
         case Number(value=value, written=written):
             return Int64(value) if isinstance(value, int) and written[-1:] in "lL" else value
         case Variable():

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from akslite_ps.sandbox.dotnet import TypedList
+from akslite_ps.sandbox.embedded.arguments import is_bare
 from akslite_ps.sandbox.embedded.automatic import automatic_variables, sender_info
 from akslite_ps.sandbox.embedded.binder import Binding, MissingMandatory, bind
 from akslite_ps.sandbox.embedded.cmdlet import Call, CommandInfo
@@ -153,8 +154,8 @@ class EmbeddedRunspace:
                     raise script_refused(command.text)
                 upstream = run_script(self, command.text, streams_here, goes_on=goes_on)
             else:
-                info = self.find(command.text)
-                binding = await self._bind(info, command.parameters, position, streams_here, has_input=upstream is not None)
+                info, parameters = self._called(command)
+                binding = await self._bind(info, parameters, position, streams_here, has_input=upstream is not None)
                 upstream = _stage(Call(info, binding, upstream, streams_here, self))
             stages.append(upstream)
         assert upstream is not None, "a pipeline has a command"
@@ -164,6 +165,14 @@ class EmbeddedRunspace:
         finally:
             for stage in reversed(stages):
                 await cast(Any, stage).aclose()
+
+    def _called(self, command: CommandCall) -> tuple[CommandInfo, Sequence[Parameter]]:
+        """The command to run and its arguments: with ``-?`` among them it is Get-Help that is called, for the command."""
+        info = self.find(command.text)
+        help_command = self.commands.find("Get-Help")
+        if help_command is None or not any(is_bare(one) and (one.name or "").lstrip("-") == "?" for one in command.parameters):
+            return info, command.parameters
+        return help_command, [Parameter("Name", info.name), Parameter("Category", info.command_type)]
 
     async def _bind(
         self, info: CommandInfo, arguments: Sequence[Parameter], position: int, streams: Streams, *, has_input: bool

@@ -11,14 +11,12 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, cast
 
 from akslite_ps.command_line import Assignment, CommandLineError, Exit, Pipeline, Script, parse
-from akslite_ps.sandbox.embedded.binder import named_parameter
 from akslite_ps.sandbox.embedded.conversion import ConversionFailed, convert
 from akslite_ps.sandbox.embedded.evaluation import arguments_of, enumerated, value_of
 from akslite_ps.sandbox.embedded.failures import ExitRequested, ScriptEnded, script_refused
 from akslite_ps.sandbox.engine import CommandCall, PipelineFailed, Streams
 
 if TYPE_CHECKING:
-    from akslite_ps.sandbox.commands.table import CommandTable
     from akslite_ps.sandbox.embedded.runspace import EmbeddedRunspace
 
 
@@ -36,7 +34,7 @@ async def run_script(runspace: EmbeddedRunspace, text: str, streams: Streams, *,
         ScriptEnded: The text is refused, or something ended the whole of it.
         ExitRequested: ``exit``.
     """
-    for statement in read_script(text, runspace.commands).statements:
+    for statement in read_script(text).statements:
         try:
             match statement:
                 case Exit(code=code):
@@ -56,20 +54,14 @@ async def run_script(runspace: EmbeddedRunspace, text: str, streams: Streams, *,
             streams.error(failed.error)
 
 
-def read_script(text: str, commands: CommandTable) -> Script:
+def read_script(text: str) -> Script:
     """The statements of a text.
 
     Raises:
         ScriptEnded: It holds something else than simple command lines.
     """
-
-    def is_switch(name: str, parameter: str) -> bool:
-        info = commands.find(name)
-        found = named_parameter(info.syntax, parameter) if info else None
-        return found is not None and found.is_switch
-
     try:
-        return parse(text, is_switch=is_switch)
+        return parse(text, joins_values=False)
     except CommandLineError as error:
         raise script_refused(text, detail=f"At {error.place}: {error.construct}.") from None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from akslite_ps.sandbox import assumptions
-from akslite_ps.sandbox.commands.aksedge.parts import deployment_of, is_confirmed, node_kinds, node_of, write_file
+from akslite_ps.sandbox.commands.aksedge.parts import deployment_of, full_path, is_confirmed, node_kinds, node_of, write_file
 from akslite_ps.sandbox.device.node_drain import DrainFailed, drain
 from akslite_ps.sandbox.device.product_log import ProductLog, note
 from akslite_ps.sandbox.device.reported_failures import why_no_start
@@ -74,7 +74,7 @@ async def set_connectivity_mode(call: Call) -> None:
 
 
 async def get_kube_config(call: Call) -> None:
-    folder = call["KubeConfigPath"] if call.is_bound("KubeConfigPath") else f"C:\\Users\\{call.device.spec.user}\\.kube"
+    folder = full_path(call, call["KubeConfigPath"] or f"C:\\Users\\{call.device.spec.user}\\.kube")
     path = folder.rstrip("\\") + "\\config"
     if not await call.should_process(path, "Overwrite the kubeconfig"):
         return

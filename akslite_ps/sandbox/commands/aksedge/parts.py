@@ -65,7 +65,7 @@ def config_text(call: Call) -> str:
     path = call["JsonConfigFilePath"]
     found = call.device.read_file(full_path(call, path)) if path else None
     if found is None:
-        _no_such_file(call, path or "")
+        _no_such_file(call, full_path(call, path) if path else "")
     return found
 
 
@@ -80,8 +80,9 @@ def full_path(call: Call, path: str) -> str:
 def write_file(call: Call, path: str, content: str | bytes) -> str:
     """Write a file on the device's drive and return its path; where Windows would not take the path, the command fails."""
     data = content.encode() if isinstance(content, str) else content
+    path = full_path(call, path)
     try:
-        return call.device.drive.write(full_path(call, path), data)
+        return call.device.drive.write(path, data)
     except BadPath as bad:
         call.fail(
             str(bad),
