@@ -9,30 +9,22 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import time
 import uuid
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import requests
-from pypsrp._pool_manager import DisableNewConnectionsContext, NewConnectionDisabled
-from pypsrp.encryption import WinRMEncryption
-from pypsrp.exceptions import AuthenticationError, WinRMError, WinRMTransportError
-from pypsrp.wsman import NAMESPACES, OptionSet, SelectorSet, WSMan, WSManAction, _TransportHTTP
-from requests.auth import HTTPBasicAuth
+from pypsrp.exceptions import WinRMError, WinRMTransportError
+from pypsrp.wsman import NAMESPACES, OptionSet, SelectorSet, WSMan, WSManAction
 
 from akslite_ps.errors import SecretUnavailable
 from akslite_ps.remoting import credentials, envelopes
 from akslite_ps.remoting.endpoint import Device, Endpoint
-from akslite_ps.remoting.faults import STILL_PENDING
-from akslite_ps.remoting.refusals import is_logon_error
+from akslite_ps.remoting.faults import STILL_PENDING, fault_code
+from akslite_ps.remoting.transport import FAULT_STATUS, Transport
 
 _ANSWER_MARGIN_S = 10.0
 _PROMPT_ANSWER_MARGIN_S = 2.0
-_SOAP = "application/soap+xml;charset=UTF-8"
-_FAULT_STATUS = 500
 
 
 def password_of(device: Device, ask: Callable[[str], str] | None) -> str | None:
@@ -97,17 +89,17 @@ class Connection(WSMan):
         try:
             reply = self.transport.send(message, timeout=(self.transport.connection_timeout, wait_s))
         except WinRMTransportError as error:
-            if error.code != _FAULT_STATUS or not error.response_text:
+            if error.code != FAULT_STATUS:
                 raise
-            fault = self._parse_wsman_fault(error.response_text)
-            if fault.code != STILL_PENDING:
+            fault = self._fault_in(error)
+            if fault is not error and fault_code(fault) != STILL_PENDING:
                 self._answered(target)
             raise fault from None
-        envelope = ET.fromstring(reply)  # noqa: S314 - expat bounds entity expansion; the device is authenticated
+        envelope = _envelope(reply)
         self._answered(target)
         body = _answer_to(message_id, envelope).find("s:Body", namespaces=NAMESPACES)
         if body is None:
-            raise WinRMError("the answer has no body")
+            raise WinRMError("it has no SOAP body")
         return body
 
     def invoke(
@@ -128,10 +120,8 @@ class Connection(WSMan):
         try:
             reply = self.transport.send(message, timeout=timeout + _PROMPT_ANSWER_MARGIN_S if timeout else None)
         except WinRMTransportError as error:
-            with contextlib.suppress(ET.ParseError):
-                raise self._parse_wsman_fault(error.response_text) from None
-            raise
-        return _answer_to(message_id, ET.fromstring(reply))  # noqa: S314 - as above
+            raise self._fault_in(error) from None
+        return _answer_to(message_id, _envelope(reply))
 
     @contextlib.contextmanager
     def answering_within(self, limit_s: float | None) -> Iterator[None]:
@@ -140,12 +130,12 @@ class Connection(WSMan):
             yield
             return
         transport: Any = self.transport  # pypsrp declares whole seconds; requests takes fractions
-        usual = (transport.connection_timeout, transport.read_timeout)
-        transport.connection_timeout, transport.read_timeout = (min(seconds, limit_s) for seconds in usual)
+        usual = (transport.connection_timeout, transport.read_timeout, transport.transfer_s)
+        transport.connection_timeout, transport.read_timeout, transport.transfer_s = (min(seconds, limit_s) for seconds in usual)
         try:
             yield
         finally:
-            transport.connection_timeout, transport.read_timeout = usual
+            transport.connection_timeout, transport.read_timeout, transport.transfer_s = usual
 
     def use_password(self, password: str) -> None:
         """Log on with this password from now on."""
@@ -180,144 +170,31 @@ class Connection(WSMan):
             body=body,
         )
 
+    def _fault_in(self, error: WinRMTransportError) -> WinRMError:
+        """The WSMan fault that came with an HTTP error; the error itself where it brought none."""
+        try:
+            fault = self._parse_wsman_fault(error.response_text)
+        except (ET.ParseError, ValueError):
+            return error
+        return error if fault.code is None and not fault.reason else fault
+
     def _answered(self, target: str) -> None:
         self.answered_receive_id, _ = self._unanswered.pop(target)
         self.next_receive_id = _new_message_id()
 
 
-class Transport(_TransportHTTP):
-    """pypsrp's HTTP transport that never leaves a broken connection behind."""
-
-    _last_response: requests.Response | None = None
-    _templates: Mapping[tuple[str, str | None], requests.PreparedRequest] = MappingProxyType({})
-    last_used: float = 0.0
-    """When something was sent or received last (monotonic)."""
-
-    def send(
-        self,
-        message: bytes,
-        *,
-        retries_on_read_timeout: int = 0,
-        timeout: float | tuple[float, float] | None = None,
-    ) -> bytes:
-        """Send one message and return the answer; sent once, whatever ``retries_on_read_timeout`` says.
-
-        Whatever breaks the exchange, an interrupt included, drops the connection before it is raised.
-        """
-        try:
-            if self.encryption is not None:
-                try:
-                    with DisableNewConnectionsContext():
-                        return self._exchange(message, timeout)
-                except NewConnectionDisabled:
-                    # The device closed the idle connection. Nothing was sent yet, and on a new one the old
-                    # encryption would not be understood.
-                    self.reset()
-            return self._exchange(message, timeout)
-        except WinRMTransportError as error:
-            if error.code != _FAULT_STATUS:
-                self.reset()
-            raise
-        except BaseException:
-            self.reset()
-            raise
-        finally:
-            self.last_used = time.monotonic()
-
-    def reset(self) -> None:
-        """Forget connection, authentication and encryption."""
-        session, self.session, self.encryption, self._templates = self.session, None, None, MappingProxyType({})
-        response, self._last_response = self._last_response, None
-        if session is None:
-            return
-        if response is not None:
-            response.close()
-        for adapter in session.adapters.values():
-            manager = getattr(adapter, "poolmanager", None)
-            if manager is not None:
-                # Closing the session only drops the pools; their sockets would stay open as long as a
-                # traceback refers to them.
-                for key in manager.pools.keys():  # noqa: SIM118 - not a dict; iterating it is refused
-                    manager.pools[key].close()
-        session.close()
-
-    def close(self) -> None:
-        """The same as :meth:`reset`."""
-        self.reset()
-
-    def _exchange(self, message: bytes, timeout: float | tuple[float, float] | None) -> bytes:
-        session = self.session = self.session or self._build_session()
-        if not self.wrap_required:
-            return self._post(session, message, _SOAP, timeout)
-        encryption = self.encryption = self.encryption or self._log_in(session, timeout)
-        content_type, payload = encryption.wrap_message(message)
-        return self._post(
-            session, payload, f'{content_type};protocol="{encryption.protocol}";boundary="Encrypted Boundary"', timeout
-        )
-
-    def _log_in(self, session: requests.Session, timeout: float | tuple[float, float] | None) -> WinRMEncryption:
-        self._post(session, b"", None, timeout)
-        authentication: Any = session.auth
-        contexts = getattr(authentication, "contexts", {})
-        context = contexts[next(iter(contexts))]
-        protocol = WinRMEncryption.SPNEGO
-        if self.auth == "credssp":
-            protocol = WinRMEncryption.CREDSSP
-        elif context.response_auth_header == "kerberos":
-            protocol = WinRMEncryption.KERBEROS
-        return WinRMEncryption(context, protocol)
-
-    def _post(
-        self, session: requests.Session, payload: bytes, content_type: str | None, timeout: float | tuple[float, float] | None
-    ) -> bytes:
-        request = self._prepared(session, payload, content_type)
-        try:
-            return self._send_request(request, timeout=timeout)
-        except Exception as error:
-            if is_logon_error(error) and not isinstance(error, AuthenticationError):
-                raise AuthenticationError(f"{type(error).__name__}: {error}") from error
-            raise
-
-    def _prepared(self, session: requests.Session, payload: bytes, content_type: str | None) -> requests.PreparedRequest:
-        """A request; all but its content is worked out once for each session."""
-        key = (self.endpoint, content_type)
-        template = self._templates.get(key)
-        if template is None:
-            headers = {"Content-Type": content_type} if content_type else None
-            template = session.prepare_request(requests.Request("POST", self.endpoint, data=b"", headers=headers))
-            self._templates = {**self._templates, key: template}
-        request = template.copy()
-        request.hooks = {event: list(hooks) for event, hooks in request.hooks.items()}
-        request.body = payload
-        request.headers["Content-Length"] = str(len(payload))
-        return request
-
-    def _build_session(self) -> requests.Session:
-        session = super()._build_session()
-        # pypsrp has taken proxies and CA bundle from the environment; asking it again for each request would
-        # also look for credentials in a .netrc file.
-        session.trust_env = False
-        for adapter in session.adapters.values():
-            adapter.send = self._remembering(adapter.send)  # type: ignore[method-assign]
-        return session
-
-    def _remembering(self, send: Callable[..., requests.Response]) -> Callable[..., requests.Response]:
-        """A log-on that breaks off half-way leaves a response that nobody reads, and with it an open connection."""
-
-        def remember(*arguments: Any, **options: Any) -> requests.Response:
-            self._last_response = send(*arguments, **options)
-            return self._last_response
-
-        return remember
-
-    def _build_auth_basic(self, session: requests.Session) -> None:
-        session.auth = HTTPBasicAuth((self.username or "").encode(), (self.password or "").encode())
+def _envelope(reply: bytes) -> ET.Element:
+    try:
+        return ET.fromstring(reply)  # noqa: S314 - expat bounds entity expansion; the device is authenticated
+    except ET.ParseError as error:
+        raise WinRMError(f"it is no XML ({error})") from error
 
 
 def _answer_to(message_id: str, envelope: ET.Element) -> ET.Element:
     relates_to = envelope.findtext("s:Header/wsa:RelatesTo", namespaces=NAMESPACES)
     if relates_to != message_id:
-        raise WinRMError(f"the answer relates to {relates_to}, the request was {message_id}")
+        of_what = "nothing that was asked" if relates_to is None else f"{relates_to}, and the request was {message_id}"
+        raise WinRMError(f"it answers {of_what}")
     return envelope
 
 

@@ -14,11 +14,13 @@ import xml.etree.ElementTree as ET
 import requests
 from pypsrp.exceptions import WinRMError, WinRMTransportError, WSManFaultError
 from spnego.exceptions import SpnegoError
+from urllib3.exceptions import ReadTimeoutError
 
 from akslite_ps.errors import AksLiteError, NotPermitted, RemotingError, SessionLost, Unreachable
 from akslite_ps.remoting.endpoint import Device, Endpoint
 from akslite_ps.remoting.exception_chain import causes
 from akslite_ps.remoting.refusals import is_logon_error, refusal, refuses_client_certificate
+from akslite_ps.remoting.transport import NotWinRM
 from akslite_ps.secrets import redact
 
 ACCESS_DENIED = 5
@@ -51,9 +53,13 @@ _CERTIFICATE_FILE_FAULTS = ("X509", "PEM", "ASN1")
 DROPPED = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 """The connection broke or went silent; whether the device read the request is unknown."""
 
+_CUT_ANSWERS = (http.client.IncompleteRead, http.client.RemoteDisconnected)
+
 _SESSION_GONE = (
     "the session no longer exists on the device; it restarted, its WinRM service did, or the session's idle time or quota ran out"
 )
+_ANOTHER_SERVICE = "check host and port: another service, or a proxy, seems to answer there"
+_SERVICE_UNAVAILABLE = 503
 _LOST_NEXT = "read the device's state before anything is sent again; what ran in the session may have ended, stopped or gone on"
 
 
@@ -167,6 +173,14 @@ def _fault(error: WSManFaultError, device: Device, attempted: str, *, establishe
 
 def _http_status(error: WinRMTransportError, device: Device, attempted: str, *, established: bool) -> AksLiteError:
     status = int(error.code)
+    if isinstance(error, NotWinRM):
+        kind = SessionLost if established else Unreachable
+        return kind(
+            f"what answers at {device.endpoint.url} is not the device's WinRM service: {error.why}",
+            device=device.name,
+            attempted=attempted,
+            next_action=_LOST_NEXT if established else _ANOTHER_SERVICE,
+        )
     if established:
         return SessionLost(
             f"the device's WinRM service answered HTTP {status}; it dropped this connection or restarted",
@@ -174,11 +188,18 @@ def _http_status(error: WinRMTransportError, device: Device, attempted: str, *, 
             attempted=attempted,
             next_action=_LOST_NEXT,
         )
+    if status == _SERVICE_UNAVAILABLE:
+        return Unreachable(
+            f"{device.endpoint.url} answered HTTP 503: the device is up and its WinRM service is not running, or takes no more",
+            device=device.name,
+            attempted=attempted,
+            next_action="wait and try again; see to the service on the device (Get-Service WinRM)",
+        )
     return Unreachable(
         f"{device.endpoint.url} answered HTTP {status}, which is not WinRM's way",
         device=device.name,
         attempted=attempted,
-        next_action="check host and port: another service, or a proxy, seems to answer there",
+        next_action=_ANOTHER_SERVICE,
     )
 
 
@@ -216,6 +237,10 @@ def describe_network_error(error: BaseException, endpoint: Endpoint) -> tuple[st
                 f"the proxy on the way to {where} could not be used",
                 "add the device to NO_PROXY, or mend the proxy settings of this environment",
             )
+        if isinstance(cause, requests.TooManyRedirects):
+            return (f"{where} sends on to another address, which WinRM never does", _ANOTHER_SERVICE)
+        if isinstance(cause, http.client.HTTPException) and not isinstance(cause, _CUT_ANSWERS):
+            return (f"{where} does not answer as a web service does ({type(cause).__name__})", _ANOTHER_SERVICE)
         if isinstance(cause, ssl.SSLCertVerificationError):
             return _certificate(cause, endpoint)
         if isinstance(cause, ssl.SSLError) and cause.library in _CERTIFICATE_FILE_FAULTS and endpoint.ca_file is not None:
@@ -243,10 +268,12 @@ def describe_network_error(error: BaseException, endpoint: Endpoint) -> tuple[st
                 f"no answer from {where} within {endpoint.connect_timeout_s:g} s",
                 "check that the device is on and that firewalls let the port through",
             )
-        if isinstance(cause, requests.ReadTimeout):
+        if isinstance(cause, requests.ReadTimeout | ReadTimeoutError):
             return (f"{where} took the request and then went silent", "check the network and the device's load, then try again")
         if isinstance(cause, ConnectionResetError | ConnectionAbortedError | BrokenPipeError | EOFError):
             return (f"{where} cut the connection", "the device or its WinRM service may be restarting: wait and try again")
+    if isinstance(error, WinRMError):
+        return (f"{where} answers, and not as WinRM does: {redact(str(error))}", _ANOTHER_SERVICE)
     if isinstance(error, OSError) and "TLS CA certificate bundle" in str(error):
         return (f"the CA file '{endpoint.ca_file}' does not exist", "correct the endpoint's ca_file")
     for cause in causes(error):

@@ -43,12 +43,14 @@ class KeepAlive:
     def __init__(self, idle_s: float = IDLE_S) -> None:
         self._idle_s = idle_s
         self._pools: weakref.WeakKeyDictionary[IdlePool, float] = weakref.WeakKeyDictionary()
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        # Set, not notified: a pool that is dismissed while the others are being heard of would notify nobody.
+        self._changed = threading.Event()
         self._thread: threading.Thread | None = None
 
     def enrol(self, pool: IdlePool) -> None:
         """Look after a pool from now on."""
-        with self._changed:
+        with self._lock:
             self._pools[pool] = -1.0
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="akslite keep-alive", daemon=True)
@@ -56,18 +58,18 @@ class KeepAlive:
 
     def dismiss(self, pool: IdlePool) -> None:
         """Look after it no longer; does nothing where it is not known."""
-        with self._changed:
+        with self._lock:
             self._pools.pop(pool, None)
-            self._changed.notify()
+        self._changed.set()
 
     def _run(self) -> None:
         while (nap_s := self._look_round()) is not None:
-            with self._changed:
-                self._changed.wait(max(nap_s, _SHORTEST_NAP_S))
+            self._changed.wait(max(nap_s, _SHORTEST_NAP_S))
 
     def _look_round(self) -> float | None:
         """Hear of every pool that is due; gives the seconds until the next one is, None where there is no pool left."""
-        with self._changed:
+        self._changed.clear()
+        with self._lock:
             if not self._pools:
                 self._thread = None
                 return None
@@ -85,7 +87,7 @@ class KeepAlive:
         return nap_s
 
     def _note_silence(self, pool: IdlePool) -> None:
-        with self._changed:
+        with self._lock:
             if pool in self._pools:
                 self._pools[pool] = pool.last_used
 

@@ -78,10 +78,10 @@ class DevicePool:
         """Create the pool on the device. Nothing is left there where this fails half-way and the device can be reached."""
         endpoint = self.device.endpoint
         transport: Any = self.connection.transport  # pypsrp declares whole seconds; requests takes fractions
-        usual = (self.connection.operation_timeout, transport.connection_timeout, transport.read_timeout)
+        usual = (self.connection.operation_timeout, transport.connection_timeout, transport.read_timeout, transport.transfer_s)
         self.connection.operation_timeout = max(1, min(endpoint.operation_timeout_s, int(timeout_s)))
         transport.connection_timeout = min(endpoint.connect_timeout_s, timeout_s)
-        transport.read_timeout = timeout_s
+        transport.read_timeout = transport.transfer_s = timeout_s
         try:
             with self.exchange("open a session", established=False):
                 self._open()
@@ -89,7 +89,7 @@ class DevicePool:
             self._delete_half_open()
             self.connection.close()
             raise
-        self.connection.operation_timeout, transport.connection_timeout, transport.read_timeout = usual
+        self.connection.operation_timeout, transport.connection_timeout, transport.read_timeout, transport.transfer_s = usual
 
     def _open(self) -> None:
         """Open, anew where the connection is cut meanwhile: nothing can run yet in a pool that is not open."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import ssl
+import struct
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
@@ -113,6 +114,11 @@ def _is_below_http(error: BaseException) -> bool:
     return isinstance(error, SpnegoError) or type(error).__module__.startswith(("requests_credssp", "krb5.", "gssapi."))
 
 
+def _is_unreadable(error: BaseException) -> bool:
+    """Whether what the device sent for the log-on could not be read."""
+    return isinstance(error, ValueError | struct.error) and not isinstance(error, OSError)
+
+
 def refuses_client_certificate(error: BaseException, endpoint: Endpoint) -> bool:
     """Whether TLS broke off because of the client's certificate."""
     return endpoint.auth == "certificate" and any(
@@ -150,7 +156,7 @@ def _said(error: BaseException, endpoint: Endpoint) -> tuple[str, str]:
             "have its authority trusted and its user principal name mapped on the device (winrm/config/service/certmapping) to an "
             "account that may log on; the mapping must hold the account's present password",
         )
-    if not any(_is_below_http(cause) for cause in causes(error)):
+    if not any(_is_below_http(cause) or _is_unreadable(cause) for cause in causes(error)):
         who = f"user '{endpoint.username}'" if endpoint.username else "the ticket"
         return (
             f"the device refused {who} (authentication '{endpoint.auth}')",

@@ -96,6 +96,25 @@ def test_the_thread_ends_with_the_last_pool_and_comes_back(quick: KeepAlive) -> 
     wait_until(lambda: pool.heard >= 1)
 
 
+def test_the_thread_ends_where_the_last_pool_is_dismissed_while_it_looks_round() -> None:
+    keep_alive = KeepAlive(3600)
+
+    class DismissedMeanwhile(Pool):
+        @property
+        def last_used(self) -> float:
+            keep_alive.dismiss(self)
+            return time.monotonic()
+
+        @last_used.setter
+        def last_used(self, when: float) -> None:
+            pass
+
+    before = threads()
+    pool = DismissedMeanwhile()
+    keep_alive.enrol(pool)
+    wait_until(lambda: threads() == before)
+
+
 def test_a_session_that_nobody_refers_to_is_not_kept_for_ever(quick: KeepAlive) -> None:
     before = threads()
     quick.enrol(Pool())

@@ -63,7 +63,7 @@ class PwshConnection:
         self.max_envelope_size = 512_000
         self.operation_timeout = 20
         self.session_id = str(uuid.uuid4())
-        self.transport = SimpleNamespace(connection_timeout=5, read_timeout=30, last_used=0.0)
+        self.transport = SimpleNamespace(connection_timeout=5, read_timeout=30, transfer_s=60, last_used=0.0)
         self.next_receive_id = self.answered_receive_id = "uuid:0"
         self._process = subprocess.Popen(
             [executable, "-NoLogo", "-NoProfile", "-s"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
