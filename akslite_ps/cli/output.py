@@ -142,8 +142,7 @@ def say(message: str, *, style: str | None = None) -> None:
 def emit_json(data: Any) -> None:
     """One JSON document on standard output, without any known secret."""
     text = json.dumps(REDACTOR.value(data), indent=2, ensure_ascii=False, default=lambda value: redact(str(value)))
-    write(_NOT_FOR_TERMINALS.sub(_spelled, text) + "
-")
+    write(_NOT_FOR_TERMINALS.sub(_spelled, text) + "\n")
 
 
 def emit(data: Any, *, as_json: bool, show: Callable[[], None]) -> None:
