@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 PROTOBUF = "application/vnd.kubernetes.protobuf"
@@ -95,3 +97,56 @@ def test_a_review_and_delete_options_are_read(caller):
 )
 def test_a_damaged_body_is_a_bad_request(caller, data):
     assert caller.create("/api/v1/namespaces", data, content_type=PROTOBUF, expect=400)["reason"] == "BadRequest"
+
+
+OPENAPI = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+
+
+def fields(data):
+    """The fields of a message by number, each with all its values."""
+    position, found = 0, {}
+    while position < len(data):
+        tag, position = read_varint(data, position)
+        value, position = read_varint(data, position)
+        if tag & 7 == 2:
+            value, position = data[position : position + value], position + value
+        elif tag & 7 == 1:
+            raise AssertionError("no floating point number is expected here")
+        found.setdefault(tag >> 3, []).append(value)
+    return found
+
+
+def read_varint(data, position):
+    number = shift = 0
+    while True:
+        byte = data[position]
+        position += 1
+        number |= (byte & 0x7F) << shift
+        shift += 7
+        if not byte & 0x80:
+            return number, position
+
+
+def named(messages):
+    """Messages of name and value, as a mapping."""
+    return {item[1][0].decode(): fields(item[2][0]) for item in map(fields, messages)}
+
+
+@pytest.mark.parametrize("asked", [OPENAPI, OPENAPI.replace("@", ".")])
+def test_older_clients_get_the_description_of_the_api_in_protobuf(caller, asked):
+    answer = caller.ask("GET", "/openapi/v2", headers={"Accept": f"{asked}, application/json"})
+    assert (answer.code, answer.content_type) == (200, OPENAPI.replace("@", "."))
+    document = fields(answer.body)
+    assert document[1] == [b"2.0"]
+    definitions = named(fields(document[9][0])[1])
+    deployment = definitions["io.k8s.api.apps.v1.Deployment"]
+    assert {name: json.loads(value[2][0]) for name, value in named(deployment[31]).items()} == {
+        "x-kubernetes-group-version-kind": [{"group": "apps", "kind": "Deployment", "version": "v1"}]
+    }
+    spec = definitions["io.k8s.api.apps.v1.DeploymentSpec"]
+    assert spec[19] == [b"selector", b"template"]
+    properties = named(fields(spec[25][0])[1])
+    assert fields(properties["replicas"][22][0])[1] == [b"integer"]
+    assert properties["template"][1] == [b"#/definitions/io.k8s.api.core.v1.PodTemplateSpec"]
+    path = named(fields(document[8][0])[2])["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]
+    assert set(path) == {2, 3, 5, 8}

@@ -14,6 +14,8 @@ from akslite_ps.sandbox.kubernetes.authorization import Attributes, allows
 from akslite_ps.sandbox.kubernetes.bodies import media_type, parse_body
 from akslite_ps.sandbox.kubernetes.control_plane import ControlPlane
 from akslite_ps.sandbox.kubernetes.deleting import delete_collection, delete_object, read_options
+from akslite_ps.sandbox.kubernetes.openapi_protobuf import ASKED_FOR
+from akslite_ps.sandbox.kubernetes.openapi_protobuf import MEDIA_TYPE as OPENAPI_PROTOBUF
 from akslite_ps.sandbox.kubernetes.reading import get_object, list_objects, order_watch
 from akslite_ps.sandbox.kubernetes.requests import ResourceRequest, read_resource_path, response_encoding
 from akslite_ps.sandbox.kubernetes.reviews import answer_review
@@ -171,7 +173,9 @@ class RequestHandler:
 
     def _openapi(self, parts: list[str], accept: str) -> Answer:
         types = self._state.types
-        # This server writes JSON only; clients that insist on protobuf fall back or say so.
+        if parts == ["v2"] and accept.startswith((ASKED_FOR, OPENAPI_PROTOBUF)):
+            return Answer(openapi.document_v2_protobuf(types.version, types.custom), content_type=OPENAPI_PROTOBUF)
+        # All else is written as JSON; clients that insist on protobuf fall back or say so.
         if "json" not in accept and "*/*" not in accept and accept:
             raise not_acceptable(("application/json",))
         match parts:

@@ -10,6 +10,7 @@ from typing import Any
 
 from akslite_ps.sandbox.kubernetes.custom_types import shape_of
 from akslite_ps.sandbox.kubernetes.definitions import Schema, published_definitions
+from akslite_ps.sandbox.kubernetes.openapi_protobuf import write_document
 from akslite_ps.sandbox.kubernetes.resources import RESOURCE_TYPES, ResourceType
 from akslite_ps.sandbox.kubernetes.store import encode
 
@@ -46,6 +47,16 @@ def document_v3(version: str, path: str, custom: Kinds = ()) -> bytes | None:
 def document_v2(version: str, custom: Kinds = ()) -> bytes:
     """The OpenAPI 2 document of the whole API."""
     return gzip.decompress(_document_v2(version, custom))
+
+
+def document_v2_protobuf(version: str, custom: Kinds = ()) -> bytes:
+    """The OpenAPI 2 document of the whole API in protobuf."""
+    return gzip.decompress(_document_v2_protobuf(version, custom))
+
+
+@lru_cache(32)
+def _document_v2_protobuf(version: str, custom: Kinds) -> bytes:
+    return gzip.compress(write_document(json.loads(document_v2(version, custom))), 6)
 
 
 @lru_cache(128)
