@@ -77,6 +77,13 @@ def _sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSandbox]
         yield sandbox
 
 
+@pytest.fixture(scope="session")
+def shared_interop(_sandbox: LocalSandbox, tmp_path_factory: pytest.TempPathFactory) -> Interop:
+    """For what is done once for several tests."""
+    (device,) = _sandbox.devices
+    return Interop(device, _sandbox, tmp_path_factory.mktemp("home"))
+
+
 @pytest.fixture
 def interop(_sandbox: LocalSandbox, tmp_path: Path) -> Interop:
     (device,) = _sandbox.devices

@@ -79,6 +79,25 @@ async def test_invoke_expression_runs_a_line_as_a_tool_sends_it(desk: Desk) -> N
     assert heard.output == ["C:\\Users\\aksadmin\\Documents"]
 
 
+@pytest.mark.parametrize("text", ["Get-Nothing", "1; Get-Nothing; 2", "$x = Get-Nothing; 2", "Invoke-Expression 'Get-Nothing'; 2"])
+async def test_an_error_ends_all_of_an_invoke_expression_and_fails_its_pipeline(desk: Desk, text: str) -> None:
+    """What pypsrp's ``execute_ps`` and others send: they learn from the failed pipeline that there were errors (recorded)."""
+    heard = await desk.run(desk.call("Invoke-Expression", Command=text), desk.call("Out-String", Stream=True))
+
+    assert (heard.output, heard.errors) == ([], [])
+    assert heard.failed is not None
+    assert heard.failed.error_id == "CommandNotFoundException,Microsoft.PowerShell.Commands.InvokeExpressionCommand"
+    assert heard.failed.activity == "Invoke-Expression"
+
+
+async def test_in_a_script_an_invoke_expression_that_failed_is_one_statement_of_many(desk: Desk) -> None:
+    heard = await desk.text("Invoke-Expression '1; Get-Nothing; 2'; Invoke-Expression 'Write-Error x; 3'; 4")
+
+    assert heard.failed is None
+    assert heard.output == [3, 4]
+    assert len(heard.errors) == 2
+
+
 async def test_a_number_goes_to_a_text_parameter_as_it_was_written(desk: Desk) -> None:
     heard = await desk.text("Write-Warning 1.10; Write-Warning -Message 007")
 

@@ -58,6 +58,11 @@ def c(name: str, *arguments: Any, **parameters: Any) -> Step:
 
 
 ROWS: Mapping[str, Row] = {
+    # text within text
+    "iex: an unknown command": c("Invoke-Expression", "1; Get-Nothing; 2"),
+    "iex: an unknown parameter": c("Invoke-Expression", "1; Get-Date -Nothing; 2"),
+    "iex: an error that ends nothing": c("Invoke-Expression", "Write-Error no; 2"),
+    "iex: in a script": "Invoke-Expression 'Get-Nothing; 1'; Invoke-Expression '2; 3'; 4",
     # names
     "unknown command": c("Get-Nothing"),
     "unknown command in text": "Get-Nothing",

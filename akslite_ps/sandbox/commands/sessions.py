@@ -4,21 +4,32 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, cast
 
 from akslite_ps.sandbox.dotnet import Int64
 from akslite_ps.sandbox.embedded.cmdlet import Call, CommandInfo, cmdlet
 from akslite_ps.sandbox.embedded.parameters import parameter
 from akslite_ps.sandbox.embedded.script import run_script
-from akslite_ps.sandbox.engine import PsValue
+from akslite_ps.sandbox.engine import PipelineFailed, PsValue
 
 
 async def invoke_expression(call: Call) -> AsyncIterator[Any]:
-    """Text as a command line: as much of the language as the session takes for script text."""
+    """Text as a command line: as much of the language as the session takes for script text.
+
+    PowerShell goes on after no error here, and gives nothing of what came before one.
+    """
     async for text in call.items("Command"):
-        async with aclosing(cast(Any, run_script(call.runspace, text, call.streams))) as output:
-            async for value in output:
-                yield value
+        try:
+            async with aclosing(cast(Any, run_script(call.runspace, text, call.streams, goes_on=False))) as output:
+                values = [value async for value in output]
+        except PipelineFailed as failed:
+            name = failed.error.error_id.partition(",")[0]
+            error_id = f"{name},Microsoft.PowerShell.Commands.InvokeExpressionCommand"
+            failed.error = replace(failed.error, error_id=error_id, activity="Invoke-Expression")
+            raise
+        for value in values:
+            yield value
 
 
 async def get_location(call: Call) -> Any:
