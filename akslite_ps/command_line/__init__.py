@@ -6,6 +6,7 @@ client sends as text. ``parse`` reads, ``values`` puts the variables in, ``Comma
 
 from akslite_ps.command_line.cursor import Spot, spot_at, word_around
 from akslite_ps.command_line.faults import CommandLineError, Place
+from akslite_ps.command_line.numbers import real_text
 from akslite_ps.command_line.parser import parse
 from akslite_ps.command_line.syntax import (
     Argument,
@@ -57,6 +58,7 @@ __all__ = [
     "matching",
     "parameters_of",
     "parse",
+    "real_text",
     "spot_at",
     "text_form",
     "value_of",

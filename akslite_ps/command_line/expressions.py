@@ -27,6 +27,7 @@ from akslite_ps.command_line.syntax import Collected, Expression, Items, Literal
 
 _CONSTANTS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
 _NUMBER_AHEAD = re.compile(r"[+\-\u2013\u2014\u2015]?\.?[0-9][0-9a-zA-Z.]*(?:(?<=[eE])[+-][0-9]+[a-zA-Z]*)?")
+_GREATEST_DEPTH = 50
 _CALCULATE = "compute it in a %%python cell and take it with --in"
 
 
@@ -36,6 +37,7 @@ class ExpressionReader(Reader):
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._in_operand = False
+        self._depth = 0
 
     def argument(self) -> Expression:
         """An argument, with the further items of a comma list."""
@@ -63,6 +65,17 @@ class ExpressionReader(Reader):
             yield
         finally:
             self._in_operand = outer
+
+    @contextmanager
+    def deeper(self) -> Iterator[None]:
+        """Inside of a bracket; the text is refused where brackets stand too deep in each other."""
+        if self._depth == _GREATEST_DEPTH:
+            self.refuse("a bracket", f"inside of {_GREATEST_DEPTH} others is too deep", "assign inner values to variables first")
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
 
     def _items(self, read: Callable[[], Expression], *, newlines: bool = False) -> Expression:
         place = self.place()
@@ -205,7 +218,8 @@ class ExpressionReader(Reader):
 
     def _inside(self, closing: str, start: int, construct: str) -> Expression:
         self.skip(newlines=True)
-        value = self.operand(newlines=True)
+        with self.deeper():
+            value = self.operand(newlines=True)
         self.skip(newlines=True)
         if self.peek() != closing:
             self._refuse_unclosed(start, construct, closing)
@@ -229,7 +243,7 @@ class ExpressionReader(Reader):
         start, place = self.at, self.place()
         self.at += 2
         items: list[Expression] = []
-        with self._operands():
+        with self._operands(), self.deeper():
             self._skip_separators()
             while self.peek() != ")":
                 if not self.peek():
@@ -245,7 +259,7 @@ class ExpressionReader(Reader):
         start, place = self.at, self.place()
         self.at += 2
         entries: list[tuple[str, Expression]] = []
-        with self._operands():
+        with self._operands(), self.deeper():
             self._skip_separators()
             while self.peek() != "}":
                 entries.append(self._entry(start))

@@ -38,9 +38,3 @@ class CommandLineError(UsageError):
         self.construct = construct
         self.place = place
         self.incomplete = incomplete
-
-
-def place_in(text: str, offset: int) -> Place:
-    """The place of a character of ``text``."""
-    line_start = text.rfind("\n", 0, offset) + 1
-    return Place(offset, text.count("\n", 0, offset) + 1, offset - line_start + 1)

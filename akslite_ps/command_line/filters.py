@@ -59,7 +59,8 @@ class FilterReader(ExpressionReader):
         self.skip(newlines=True)
         if self.peek() == "(":
             self.at += 1
-            command = self._condition(place, start)
+            with self.deeper():
+                command = self._condition(place, start)
             self.skip(newlines=True)
             if self.peek() != ")":
                 self._refuse_block(start, "with nested conditions", _WHERE_FORM)
@@ -72,12 +73,15 @@ class FilterReader(ExpressionReader):
         operator = COMPARISONS.get(word.casefold())
         if operator is None:
             self.at = before
-            if self.peek() in ("}", ")") or (self.peek() in DASHES and self.text[self.at + 1 :].casefold().startswith("and")):
+            if self.peek() in ("}", ")") or (self.peek() in DASHES and self._ahead(4)[1:] == "and"):
                 return Command("Where-Object", (member,), place)
             self._refuse_block(start, f"with -{word}" if word else "of this form", _WHERE_FORM)
         self.skip()
         value = self.operand()
         return Command("Where-Object", (member, Argument(operator, None, place), Argument("Value", value, place)), place)
+
+    def _ahead(self, length: int) -> str:
+        return self.text[self.at : self.at + length].casefold()
 
     def _dashed_word(self) -> str:
         if self.peek() not in DASHES:
@@ -89,7 +93,7 @@ class FilterReader(ExpressionReader):
         return self.text[begin : self.at]
 
     def _member_of_item(self, start: int, form: str) -> str:
-        item = next((name for name in ("$_.", "$psitem.") if self.text[self.at :].casefold().startswith(name)), None)
+        item = next((name for name in ("$_.", "$psitem.") if self._ahead(len(name)) == name), None)
         if item is None:
             self._refuse_block(start, "of this form", form)
         self.at += len(item)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 _INT32_MAX, _INT64_MAX = 2**31 - 1, 2**63 - 1
 _DECIMAL_MAX = 2**96 - 1
+_MOST_DIGITS = 309
 _MULTIPLIERS = {"": 1, "kb": 2**10, "mb": 2**20, "gb": 2**30, "tb": 2**40, "pb": 2**50}
 _SUFFIX = r"(?P<type>[ld]?)(?P<multiplier>(?:[kmgtp]b)?)"
 _HEX = re.compile(r"(?P<sign>[+-]?)0x(?P<digits>[0-9a-f]*?)(?P<type>l?)(?P<multiplier>(?:[kmgtp]b)?)$", re.IGNORECASE)
@@ -41,6 +43,8 @@ def _hexadecimal(match: re.Match[str]) -> int | None:
             return None
         value -= 2**64
     value *= _MULTIPLIERS[match["multiplier"].lower()]
+    if abs(value) > _INT64_MAX:
+        return None
     return -value if match["sign"] == "-" else value
 
 
@@ -49,16 +53,33 @@ def _decimal(match: re.Match[str]) -> int | float | Decimal | None:
     factor = _MULTIPLIERS[match["multiplier"].lower()]
     sign = -1 if match["sign"] == "-" else 1
     if kind == "d":
-        value = Decimal(digits) * factor * sign
+        try:
+            value = Decimal(digits) * factor * sign
+        except InvalidOperation:
+            return None
         return value if abs(value) <= _DECIMAL_MAX else None
     if not digits.isdecimal():
         real = sign * float(digits) * factor
         if kind != "l":
             return real
         return round(real) if abs(real) < _INT64_MAX else None
-    whole = int(digits) * factor * sign
+    if len(digits.lstrip("0")) > _MOST_DIGITS:
+        return None
+    whole = int(digits.lstrip("0") or "0") * factor * sign
     if abs(whole) <= _INT64_MAX:
         return whole
     if kind == "l":
         return None
-    return Decimal(whole) if abs(whole) <= _DECIMAL_MAX else float(whole)
+    if abs(whole) <= _DECIMAL_MAX:
+        return Decimal(whole)
+    try:
+        return float(whole)
+    except OverflowError:
+        return None
+
+
+def real_text(value: float) -> str:
+    """How PowerShell writes a Double: 15 digits, ``1E+15`` from there on."""
+    if math.isnan(value) or math.isinf(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return f"{value or 0.0:.15G}"

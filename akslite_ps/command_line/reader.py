@@ -5,6 +5,8 @@ The base of ``expressions``: one cursor over one text, and the errors that name 
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_right
 from typing import NoReturn
 
 from akslite_ps.command_line.characters import (
@@ -17,10 +19,13 @@ from akslite_ps.command_line.characters import (
     is_member_start,
     is_name_character,
 )
-from akslite_ps.command_line.faults import CommandLineError, Place, place_in
+from akslite_ps.command_line.faults import CommandLineError, Place
 from akslite_ps.command_line.syntax import Interpolated, Literal, Variable
 
 _SCOPES = {"global", "script", "local", "private", "using", "variable"}
+_LINE_END = re.compile("\n")
+_REST_OF_LINE = re.compile(r"[^\S\n]*(?:\n|\Z)")
+_GREATEST_INDEX_DIGITS = 9
 _STRING_FORM = "a text in double quotes"
 
 
@@ -30,6 +35,7 @@ class Reader:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
+        self._line_starts = [0, *(match.end() for match in _LINE_END.finditer(text))]
 
     def peek(self, ahead: int = 0) -> str:
         """The character ``ahead`` of the cursor; empty at the end of the text."""
@@ -42,7 +48,9 @@ class Reader:
 
     def place(self, offset: int | None = None) -> Place:
         """The place of the cursor, or of ``offset``."""
-        return place_in(self.text, self.at if offset is None else offset)
+        at = self.at if offset is None else offset
+        line = bisect_right(self._line_starts, at)
+        return Place(at, line, at - self._line_starts[line - 1] + 1)
 
     def refuse(self, construct: str, reason: str, instead: str, *, at: int | None = None, incomplete: bool = False) -> NoReturn:
         """Raise the error for what stands at the cursor, or at the offset ``at``."""
@@ -86,7 +94,7 @@ class Reader:
             return True
         if not is_blank(following[0]):
             return False
-        if not self.text[self.at + 1 :].partition("\n")[0].strip():
+        if _REST_OF_LINE.match(self.text, self.at + 1):
             self.refuse("a ` before white space", "does not continue the line", "remove the white space after the `")
         self.at += 2
         return True
@@ -251,7 +259,8 @@ class Reader:
             while self.peek().isdecimal() or (self.peek() == "-" and self.at == begin):
                 self.at += 1
             word = self.text[begin : self.at]
-            index = int(word) if word.lstrip("-").isdecimal() else ""
+            digits = word.lstrip("-")
+            index = int(word) if digits.isdecimal() and len(digits) <= _GREATEST_INDEX_DIGITS else ""
         self.skip()
         if self.peek() != "]" or index == "":
             self.refuse(

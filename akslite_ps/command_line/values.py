@@ -10,9 +10,11 @@ import datetime as dt
 import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Final, NoReturn
 
 from akslite_ps.command_line.faults import CommandLineError
+from akslite_ps.command_line.numbers import real_text
 from akslite_ps.command_line.syntax import (
     Collected,
     Command,
@@ -81,7 +83,9 @@ def text_form(value: Any) -> str:
     if isinstance(value, bool):
         return "True" if value else "False"
     if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+        return real_text(value)
+    if isinstance(value, Decimal):
+        return f"{value:f}"
     if isinstance(value, dt.datetime):
         return value.strftime("%m/%d/%Y %H:%M:%S")
     if isinstance(value, Mapping) and type(value) is dict:

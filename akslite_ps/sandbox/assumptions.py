@@ -261,6 +261,9 @@ ARC_INVALID = "Azure Arc parameters not set or invalid"
 NO_DEPLOYMENT = "Please create a deployment before using this commandlet."
 """Documented for New-AksEdgeScaleConfig; that the other cmdlets throw the same text is inferred."""
 
+PRODUCT_GONE = "AKS Edge Essentials is not installed on this machine."
+"""What a cmdlet says in a session that was opened before the product was removed, and so still has the cmdlet, is unknown."""
+
 NODE_NOT_RUNNING = "The Linux node is not running."
 """What cmdlets say that need a running node is unknown."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from akslite_ps.command_line import CommandLineError, parse
+from akslite_ps.command_line import CommandLineError, Pipeline, parse
 from akslite_ps.errors import UsageError
 
 REFUSED = [
@@ -104,3 +104,20 @@ def test_a_text_that_only_stops_too_early_is_incomplete(text: str) -> None:
     with pytest.raises(CommandLineError) as caught:
         parse(text)
     assert caught.value.incomplete
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *["(" * 3000, "@(" * 3000, "@{a=" * 3000, "Get-Foo | where {" + "(" * 3000 + "$_.a"],
+        *["9" * 400, "9" * 5000, "9" * 5000 + "kb", "1e" + "9" * 30 + "d", "exit " + "9" * 5000, "$x[" + "9" * 5000 + "]"],
+    ],
+)
+def test_a_text_that_no_value_fits_is_refused_however_long_it_is(text: str) -> None:
+    with pytest.raises(CommandLineError):
+        parse(text)
+
+
+def test_brackets_may_stand_in_each_other_as_deep_as_people_write_them() -> None:
+    (statement,) = parse("Get-Foo " + "@(" * 40 + "1" + ")" * 40).statements
+    assert isinstance(statement, Pipeline)

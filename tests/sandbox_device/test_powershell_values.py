@@ -10,7 +10,7 @@ import pytest
 from akslite_ps.sandbox.embedded.comparison import compare
 from akslite_ps.sandbox.embedded.conversion import ConversionFailed, convert
 from akslite_ps.sandbox.embedded.formatting import format_objects
-from akslite_ps.sandbox.embedded.values import property_of, text_of, type_name_of, wildcard
+from akslite_ps.sandbox.embedded.values import InvalidWildcard, property_of, text_of, type_name_of, wildcard
 from akslite_ps.sandbox.engine import EnumValue, PsValue, SecureText
 
 MOMENT = dt.datetime(2026, 4, 1, 13, 5, 9, tzinfo=dt.UTC)
@@ -78,6 +78,22 @@ def test_wildcards_match_like_powershells() -> None:
     assert wildcard("Get-*").fullmatch("get-date")
     assert wildcard("?[ab]").fullmatch("xB")
     assert not wildcard("a.c").fullmatch("abc")
+    assert wildcard("`*[^d]").fullmatch("*^")
+    assert not wildcard("*a" * 50 + "b").fullmatch("a" * 5000)
+
+
+@pytest.mark.parametrize("text", ["[", "x[a", "[]", "[b-a]"])
+def test_what_is_no_wildcard_pattern_is_refused_in_powershells_words(text: str) -> None:
+    with pytest.raises(InvalidWildcard, match="The specified wildcard character pattern is not valid: "):
+        wildcard(text)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.1 + 0.2, "0.3"), (1e15, "1E+15"), (1e14, "100000000000000"), (1e-5, "1E-05"), (-0.0, "0"), (float("inf"), "Infinity")],
+)
+def test_doubles_are_written_with_fifteen_digits(value: float, text: str) -> None:
+    assert text_of(value) == text
 
 
 def test_properties_are_found_without_regard_to_case() -> None:

@@ -93,19 +93,60 @@ async def test_types_have_their_own_formats(desk: Desk) -> None:
     assert lines_of(version)[3].split() == ["4", "0", "30319", "42000"]
 
 
-async def test_format_table_spreads_over_the_screen_unless_it_is_told_not_to(desk: Desk) -> None:
-    spread = (await desk.text("Get-Service WinRM | Format-Table Name, Status | Out-String -Width 41")).output[0]
-    tight = (await desk.text("Get-Service WinRM | Format-Table Name, Status -AutoSize | Out-String")).output[0]
+async def test_columns_are_as_wide_as_their_content_unless_a_width_is_asked_for(desk: Desk) -> None:
+    plain = (await desk.text("Get-Service WinRM | Format-Table Name, Status | Out-String")).output[0]
+    spread = (await desk.text("Get-Service WinRM | ft @{n='Name'; e='Name'; w=9}, Status | Out-String -Width 30")).output[0]
     bare = (await desk.text("Get-Service WinRM | ft Name -HideTableHeaders | Out-String")).output[0]
-    named = (
-        await desk.text("Get-Service WinRM | ft @{n='Service'; e='Name'; w=9}, @{n='S'; e='Status'; a='right'} | Out-String")
-    ).output[0]
+    tight = (await desk.text("Get-Service WinRM | Format-Table -AutoSize | Out-String -Width 100")).output[0]
 
-    assert lines_of(spread)[1:4] == ["Name                 Status", "----                 ------", "WinRM                Running"]
-    assert lines_of(tight)[1:4] == ["Name  Status", "----  ------", "WinRM Running"]
-    assert [line for line in lines_of(bare) if line] == ["WinRM"]
-    assert lines_of(named)[3].split() == ["WinRM", "Running"]
-    assert lines_of(named)[3].endswith("Running")
+    assert lines_of(plain)[1:4] == ["Name   Status", "----   ------", "WinRM Running"]
+    assert lines_of(spread)[1:4] == ["Name" + " " * 20 + "Status", "----" + " " * 20 + "------", "WinRM" + " " * 18 + "Running"]
+    assert lines_of(bare) == ["", "WinRM", "", "", ""]
+    assert lines_of(tight)[1:4] == [
+        "Status  Name  DisplayName",
+        "------  ----  -----------",
+        "Running WinRM Windows Remote Management (WS-Management)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cell", "label", "lines"),
+    [
+        ("'abcdefghij'", "n='x'; w=6", ["x", "-", "abc..."]),
+        ("'abcdefghij'", "n='x'; w=6; a='right'", ["     x", "     -", "...hij"]),
+        ("'abc'", "n='x'; w=6; a='center'", ["  x", "  -", " abc"]),
+        ("'abcdefghij'", "n='x'; w=3", ["x", "-", "abc"]),
+        ("'a'", "n='long label'; w=5", ["long", "label", "-----", "a"]),
+        ('"one`ntwo"', "n='x'; w=9", ["x", "-", "one..."]),
+        ("$true", "n='truth'", ["truth", "-----", " True"]),
+        ("$date", "n='when'", ["when", "----", "4/1/2026 1:05:09 PM"]),
+        ("5d", "n='money'", ["money", "-----", "    5"]),
+        ("@(1,2,3,4,5)", "n='x'", ["x", "-", "{1, 2, 3, 4...}"]),
+    ],
+)
+async def test_cells_are_aligned_and_cut_as_on_the_screen(desk: Desk, cell: str, label: str, lines: list[str]) -> None:
+    desk.runspace.variables.set("date", dt.datetime(2026, 4, 1, 13, 5, 9, tzinfo=dt.UTC))
+    text = await desk.text(f"@{{v={cell}}} | Select-Object v | Format-Table @{{{label}; e='v'}} | Out-String")
+
+    assert lines_of(text.output[0]) == ["", *lines, "", "", ""]
+
+
+async def test_values_of_a_list_are_wrapped_behind_blanks_and_keep_their_line_ends(desk: Desk) -> None:
+    text = await desk.text('@{v="one two three`nfour"} | Select-Object v | Format-List | Out-String -Width 12')
+
+    assert lines_of(text.output[0]) == ["", "", "v : one two", "    three", "    four", "", "", "", ""]
+
+
+async def test_what_has_no_properties_stands_for_itself_and_a_table_shows_its_entries(desk: Desk) -> None:
+    numbers = await desk.text("1, 'x' | Format-Table | Out-String")
+    entries = await desk.text("@{ a = 1 } | Format-Table Key, Value | Out-String")
+    listed = await desk.text("@{ a = 1 } | Format-List | Out-String")
+    length = await desk.text("'abc' | Format-Table Length | Out-String")
+
+    assert lines_of(numbers.output[0]) == ["1", "x", ""]
+    assert lines_of(entries.output[0])[1:4] == ["Key Value", "--- -----", "a       1"]
+    assert lines_of(listed.output[0])[2:4] == ["Name  : a", "Value : 1"]
+    assert lines_of(length.output[0])[1:4] == ["Length", "------", "     3"]
 
 
 async def test_groups_have_headings(desk: Desk) -> None:

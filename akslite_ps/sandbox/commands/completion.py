@@ -19,7 +19,7 @@ from akslite_ps.sandbox.embedded.conversion import ENUMS
 from akslite_ps.sandbox.embedded.parameter_sets import ALL, ParameterSets
 from akslite_ps.sandbox.embedded.parameters import CommandSyntax, ParameterInfo, parameter
 from akslite_ps.sandbox.embedded.syntax import shown_type
-from akslite_ps.sandbox.embedded.values import wildcard
+from akslite_ps.sandbox.embedded.values import InvalidWildcard, wildcard
 from akslite_ps.sandbox.engine import PsValue
 
 _PARAMETER = re.compile(r"(?<!\S)-([A-Za-z_]\w*)")
@@ -32,7 +32,10 @@ async def tab_expansion(call: Call) -> PsValue:
     column = call["cursorColumn"] if call.is_bound("cursorColumn") else len(text)
     spot = spot_at(text, column)
     segment = re.split(r"[|;\n]", text[: spot.start])[-1]
-    matches = list(_matches(call, spot, segment))
+    try:
+        matches = list(_matches(call, spot, segment))
+    except InvalidWildcard:
+        matches = []
     start = spot.start
     return PsValue(
         {

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from itertools import groupby
 from typing import Any
 
 from akslite_ps.sandbox.commands.expressions import PropertyExpression, property_expressions
 from akslite_ps.sandbox.embedded.cmdlet import Call, CommandInfo, cmdlet
-from akslite_ps.sandbox.embedded.format_records import LEFT, RIGHT, Column, grouped, list_records, table_records
-from akslite_ps.sandbox.embedded.formatting import default_records, format_objects, grouped_by
+from akslite_ps.sandbox.embedded.format_records import (
+    CENTER,
+    LEFT,
+    RIGHT,
+    Column,
+    alignment_of,
+    grouped,
+    list_records,
+    table_records,
+    text_record,
+)
+from akslite_ps.sandbox.embedded.formatting import default_records, expanded, format_objects, grouped_by, has_view, shown_names
 from akslite_ps.sandbox.embedded.parameters import ParameterInfo, parameter, switch
 from akslite_ps.sandbox.embedded.values import property_names, text_of
 from akslite_ps.sandbox.engine import PsValue
@@ -17,58 +28,75 @@ _UTILITY = "Microsoft.PowerShell.Utility"
 _CORE = "Microsoft.PowerShell.Core"
 _TABLE_KEYS: dict[str, tuple[str, ...]] = dict.fromkeys(("Name", "Expression", "Width", "Alignment", "FormatString"), ("Object",))
 _LIST_KEYS: dict[str, tuple[str, ...]] = dict.fromkeys(("Name", "Expression", "FormatString"), ("Object",))
-_ALIGNMENTS = {"left": LEFT, "right": RIGHT, "center": 2}
+_ALIGNMENTS = {"left": LEFT, "right": RIGHT, "center": CENTER}
 _MOST_COLUMNS = 10
 
 
 async def format_table(call: Call) -> AsyncIterator[PsValue]:
     wanted = property_expressions(call, call["Property"] or [], _TABLE_KEYS)
-    values = [value async for value in call.items() if value is not None]
-    for heading, members in _groups(call, values):
-        for records in _tables(call, wanted, members):
-            for record in grouped(records, heading) if heading else records:
-                yield record
+    async for record in _documents(call, wanted, lambda values: _tables(call, wanted, values)):
+        yield record
+
+
+async def _documents(
+    call: Call, wanted: list[PropertyExpression], make: Callable[[Sequence[Any]], list[list[PsValue]]]
+) -> AsyncIterator[PsValue]:
+    """The records of what is piped in: values that have no properties as texts, the others in documents of their groups."""
+    values = expanded([value async for value in call.items() if value is not None])
+    for is_text, run in groupby(values, key=lambda value: _is_text(value, wanted)):
+        if is_text:
+            for value in run:
+                yield text_record(value)
+            continue
+        for heading, members in _groups(call, [value for value in run if value is not None]):
+            for records in make(members):
+                for record in grouped(records, heading) if heading else records:
+                    yield record
+
+
+def _is_text(value: Any, wanted: list[PropertyExpression]) -> bool:
+    if property_names(value) or has_view(value):
+        return False
+    return not any(exists for expression in wanted for _, exists, _ in expression.of(value))
 
 
 def _tables(call: Call, wanted: list[PropertyExpression], values: Sequence[Any]) -> list[list[PsValue]]:
-    if not wanted and not call["AutoSize"] and not call["HideTableHeaders"] and len(property_names(values[0])) <= _MOST_COLUMNS:
-        return default_records(values) if _has_view(values) else [_table(call, _all_of(values[0]), values)]
+    if not wanted and has_view(values[0]):
+        return default_records(
+            values, autosize=bool(call["AutoSize"]), hide_headers=bool(call["HideTableHeaders"]), wraps=bool(call["Wrap"])
+        )
     return [_table(call, wanted or _all_of(values[0])[:_MOST_COLUMNS], values)]
 
 
-def _has_view(values: Sequence[Any]) -> bool:
-    return isinstance(values[0], PsValue) and bool(values[0].type_names) and "PSCustomObject" not in " ".join(values[0].type_names)
-
-
 def _table(call: Call, wanted: list[PropertyExpression], values: Sequence[Any]) -> list[PsValue]:
-    labels = [(label, expression) for expression in wanted for label, _, _ in expression.of(values[0])]
+    """A table with the columns that the first object has."""
+    found = [(label, expression, item) for expression in wanted for label, _, item in expression.of(values[0])]
     rows = [[item for expression in wanted for _, _, item in expression.of(value)] for value in values]
-    rows = [(row + [None] * len(labels))[: len(labels)] for row in rows]
-    columns = [_column(label, expression, [row[index] for row in rows]) for index, (label, expression) in enumerate(labels)]
+    rows = [(row + [None] * len(found))[: len(found)] for row in rows]
+    columns = [_column(label, expression, item) for label, expression, item in found]
     return table_records(
         columns, rows, autosize=bool(call["AutoSize"]), hide_headers=bool(call["HideTableHeaders"]), wraps=bool(call["Wrap"])
     )
 
 
-def _column(label: str, expression: PropertyExpression, cells: list[Any]) -> Column:
-    numeric = all(isinstance(cell, int | float) and not isinstance(cell, bool) for cell in cells)
+def _column(label: str, expression: PropertyExpression, first: Any) -> Column:
     given = text_of(expression.options.get("Alignment", "")).casefold()
     width = expression.options.get("Width", 0)
-    return Column(label, width if isinstance(width, int) else 0, _ALIGNMENTS.get(given, RIGHT if numeric else LEFT))
+    return Column(label, width if isinstance(width, int) else 0, _ALIGNMENTS.get(given, alignment_of(first)))
 
 
 async def format_list(call: Call) -> AsyncIterator[PsValue]:
     wanted = property_expressions(call, call["Property"] or [], _LIST_KEYS)
-    values = [value async for value in call.items() if value is not None]
-    for heading, members in _groups(call, values):
-        entries = [[(label, item) for e in wanted or _all_of(value) for label, _, item in e.of(value)] for value in members]
-        records = list_records(entries)
-        for record in grouped(records, heading) if heading else records:
-            yield record
+    async for record in _documents(call, wanted, lambda values: [list_records(_entries(wanted, values))]):
+        yield record
+
+
+def _entries(wanted: list[PropertyExpression], values: Sequence[Any]) -> list[list[tuple[str, Any]]]:
+    return [[(label, item) for e in wanted or _all_of(value) for label, _, item in e.of(value)] for value in values]
 
 
 def _all_of(value: Any) -> list[PropertyExpression]:
-    return [PropertyExpression(name, None, {}) for name in property_names(value)]
+    return [PropertyExpression(name, None, {}) for name in shown_names(value)]
 
 
 def _groups(call: Call, values: list[Any]) -> list[tuple[str, list[Any]]]:

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from akslite_ps.sandbox.embedded.cmdlet import Call, CommandInfo, cmdlet
 from akslite_ps.sandbox.embedded.comparison import compare
 from akslite_ps.sandbox.embedded.parameters import ParameterInfo, parameter
-from akslite_ps.sandbox.embedded.patterns import dotnet_pattern
+from akslite_ps.sandbox.embedded.patterns import dotnet_pattern, dotnet_reason
 from akslite_ps.sandbox.embedded.syntax import shown_type
-from akslite_ps.sandbox.embedded.values import FULL_NAMES, is_sequence, property_of, text_of, type_name_of, wildcard
+from akslite_ps.sandbox.embedded.values import (
+    FULL_NAMES,
+    InvalidWildcard,
+    is_sequence,
+    property_of,
+    text_of,
+    type_name_of,
+    wildcard,
+)
 from akslite_ps.sandbox.engine import PsValue
 
 
@@ -34,9 +43,7 @@ def _ordered(test: Callable[[int], bool]) -> Callable[[Any, Any, bool], bool]:
 
 
 def _like(left: Any, right: Any, sensitive: bool) -> bool:
-    pattern = wildcard(text_of(right))
-    if sensitive:
-        pattern = re.compile(pattern.pattern, re.DOTALL)
+    pattern = wildcard(text_of(right), ignore_case=not sensitive)
     return pattern.fullmatch(text_of(left)) is not None
 
 
@@ -92,6 +99,26 @@ _WITHOUT_CASE = {"Is", "IsNot"}
 _EQUAL_SET = "EqualSet"
 
 
+def _refuse_operand(call: Call, operator: str, operand: str, error: Exception, value: Any) -> None:
+    if isinstance(error, re.error):
+        info = call.error_info(
+            f"The argument to operator '{operator}' is not valid: parsing \"{operand}\" - {dotnet_reason(error)}.",
+            "BadOperatorArgument",
+            "InvalidArgument",
+            exception="System.Management.Automation.PSArgumentException",
+            target=value,
+        )
+    else:
+        info = call.error_info(
+            f"The '{operator}' operator failed: {error}.",
+            "OperatorFailed",
+            "InvalidOperation",
+            exception="System.Management.Automation.PSInvalidOperationException",
+            target=value,
+        )
+    call.write_error(replace(info, target_type="PSObject"))
+
+
 async def where_object(call: Call) -> AsyncIterator[Any]:
     name, expected = call["Property"], call["Value"]
     operator, sensitive = next(
@@ -113,15 +140,8 @@ async def where_object(call: Call) -> AsyncIterator[Any]:
         else:
             try:
                 keep = _OPERATORS[operator or "EQ"](actual, expected, sensitive)
-            except re.error as error:
-                call.error(
-                    f"The argument to operator '{'C' if sensitive else 'I'}{operator.lower()}' is not valid: "
-                    f'parsing "{text_of(expected)}" - {error}..',
-                    "BadOperatorArgument",
-                    "InvalidArgument",
-                    exception="System.Management.Automation.PSArgumentException",
-                    target=value,
-                )
+            except (re.error, InvalidWildcard) as error:
+                _refuse_operand(call, f"{'C' if sensitive else 'I'}{operator.lower()}", text_of(expected), error, value)
                 continue
         if keep:
             yield value

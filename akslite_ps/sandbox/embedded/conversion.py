@@ -110,11 +110,11 @@ def _to_integer(low: int, high: int, type_name: str, size: str) -> Callable[[Any
             case int():
                 number = value
             case float() | decimal.Decimal():
-                number = round(value)
+                number = _whole(value, type_name, size)
             case EnumValue():
                 number = value.number
             case str():
-                number = round(_number(value, type_name))
+                number = _whole(_number(value, type_name), type_name, size, written=value)
             case _:
                 raise _cannot_convert(value, type_name)
         if not low <= number <= high:
@@ -122,6 +122,13 @@ def _to_integer(low: int, high: int, type_name: str, size: str) -> Callable[[Any
         return number
 
     return to_integer
+
+
+def _whole(value: float | decimal.Decimal, type_name: str, size: str, *, written: str | None = None) -> int:
+    if not -(2**64) < value < 2**64:
+        shown = value if written is None else written
+        raise _failed(shown, type_name, f"Value was either too large or too small for {size}.")
+    return round(value)
 
 
 def _number(text: str, type_name: str) -> decimal.Decimal:

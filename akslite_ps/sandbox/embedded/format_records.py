@@ -6,12 +6,14 @@ by ``embedded.rendering``. Their classes and class ids are those of PowerShell, 
 
 from __future__ import annotations
 
+import datetime as dt
+import decimal
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from akslite_ps.sandbox.embedded.values import is_sequence, text_of
-from akslite_ps.sandbox.engine import PsValue
+from akslite_ps.sandbox.engine import EnumValue, PsValue
 
 _NAMESPACE = "Microsoft.PowerShell.Commands.Internal.Format."
 _CLASS_ID = "ClassId2e4f51ef21dd47e99d3c952918aff9cd"
@@ -29,9 +31,10 @@ _CLASS_IDS = {
     "ListViewEntry": "cf58f450baa848ef8eb3504008be6978",
     "ListViewField": "b761477330ce4fb2a665999879324d73",
     "FormatPropertyField": "78b102e894f742aca8c1d6737b6ff86a",
+    "RawTextFormatEntry": "29ed81ba914544d4bc430f027ee053e9",
     "GroupingEntry": "919820b7eadb48be8e202c5afa5c2716",
 }
-LEFT, RIGHT = 1, 3
+LEFT, CENTER, RIGHT = 1, 2, 3
 _ITEMS_SHOWN = 4
 
 
@@ -59,7 +62,7 @@ def table_records(
     Args:
         columns: Its columns.
         rows: Values by column.
-        autosize: Columns as wide as their content; otherwise those without a width share the screen.
+        autosize: Columns as wide as their content, even where they have a width.
         hide_headers: Without headings.
         wraps: Long values go on in further lines instead of being cut.
     """
@@ -94,6 +97,17 @@ def list_records(entries: Iterable[Sequence[tuple[str, Any]]]) -> list[PsValue]:
     return _document(_record("ListViewHeaderInfo"), made, None)
 
 
+def text_record(value: Any) -> PsValue:
+    """A value without properties, which stands for itself between the documents."""
+    entry = _record("RawTextFormatEntry", text=text_of(value))
+    return _record("FormatEntryData", formatEntryInfo=entry, outOfBand=True, writeStream=0, isHelpObject=False)
+
+
+def alignment_of(value: Any) -> int:
+    """How a column is aligned whose first value this is: numbers, booleans and enums to the right."""
+    return RIGHT if isinstance(value, bool | int | float | decimal.Decimal | EnumValue) else LEFT
+
+
 def grouped(records: list[PsValue], heading: str) -> list[PsValue]:
     """The records of one group, under a heading."""
     entry = _record("GroupingEntry", formatValueList=[_field(heading, LEFT)])
@@ -108,8 +122,15 @@ def grouped(records: list[PsValue], heading: str) -> list[PsValue]:
 def cell_text(value: Any) -> str:
     """A value inside a table or list: the first few items of a list in braces."""
     if is_sequence(value) or isinstance(value, dict):
-        shown = [str(item) for item in value] if isinstance(value, dict) else [text_of(item) for item in value]
+        shown = (
+            [str(item) for item in value]
+            if isinstance(value, dict)
+            else [cell_text(item) if isinstance(item, dt.datetime) else text_of(item) for item in value]
+        )
         return "{" + ", ".join(shown[:_ITEMS_SHOWN]) + ("..." if len(shown) > _ITEMS_SHOWN else "") + "}"
+    if isinstance(value, dt.datetime):
+        hour, half = (value.hour - 1) % 12 + 1, "AM" if value.hour < 12 else "PM"
+        return f"{value.month}/{value.day}/{value.year} {hour}:{value:%M:%S} {half}"
     return text_of(value)
 
 

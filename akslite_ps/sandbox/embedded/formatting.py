@@ -7,16 +7,26 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from akslite_ps.sandbox.embedded.format_records import LEFT, RIGHT, Column, class_of, grouped, list_records, table_records
+from akslite_ps.sandbox.embedded.format_records import (
+    LEFT,
+    RIGHT,
+    Column,
+    alignment_of,
+    class_of,
+    grouped,
+    list_records,
+    table_records,
+)
 from akslite_ps.sandbox.embedded.rendering import rendered
-from akslite_ps.sandbox.embedded.values import property_names, property_of, text_of, type_name_of
+from akslite_ps.sandbox.embedded.values import is_sequence, property_names, property_of, text_of, type_name_of
 from akslite_ps.sandbox.engine import PsValue, Version
 
 _TABLE_LIMIT = 4
 _KEY_WIDTH = 30
+_ENTRY = "System.Collections.DictionaryEntry"
 _TABLE, _LIST, _LINE = "table", "list", "line"
 
 
@@ -43,6 +53,7 @@ _VIEWS: dict[str, _View] = {
         (_column("Name"), _column("MemberType"), _column("Definition")), group_by="TypeName"
     ),
     "System.Management.Automation.PathInfo": _View((_column("Path"),)),
+    _ENTRY: _View((_column("Name", _KEY_WIDTH), _column("Value"))),
     "System.Version": _View((_column("Major", 6), _column("Minor", 6), _column("Build", 6), _column("Revision", 8))),
     "System.Guid": _View((_column("Guid", 36),)),
 }
@@ -56,6 +67,7 @@ def format_objects(values: Sequence[Any], *, width: int = 120) -> str:
     """
     lines: list[str] = []
     position = 0
+    values = expanded(values)
     while position < len(values):
         end = _block_end(values, position)
         block = values[position:end]
@@ -70,28 +82,51 @@ def format_objects(values: Sequence[Any], *, width: int = 120) -> str:
     return "".join(f"{line}\r\n" for line in lines)
 
 
-def default_records(values: Sequence[Any]) -> list[list[PsValue]]:
-    """Documents that show objects of one kind as PowerShell does unasked."""
+def expanded(values: Iterable[Any]) -> list[Any]:
+    """What is shown of values: of a list its items, of a table its entries."""
+    found: list[Any] = []
+    for value in values:
+        if isinstance(value, dict):
+            found += [
+                PsValue({"Name": key, "Key": key, "Value": item}, (_ENTRY, "System.ValueType", "System.Object"), _ENTRY)
+                for key, item in value.items()
+            ]
+        elif is_sequence(value):
+            found += value
+        else:
+            found.append(value)
+    return found
+
+
+def shown_names(value: Any) -> tuple[str, ...]:
+    """The properties that are shown of a value where none are asked for."""
+    if isinstance(value, PsValue) and value.type_names[:1] == (_ENTRY,):
+        return "Name", "Value"
+    return tuple(property_names(value))
+
+
+def has_view(value: Any) -> bool:
+    """True for a type that has columns of its own."""
+    return _view_name(value) is not None
+
+
+def default_records(
+    values: Sequence[Any], *, autosize: bool = False, hide_headers: bool = False, wraps: bool = False
+) -> list[list[PsValue]]:
+    """Documents that show objects of one kind as PowerShell does unasked, as far as nothing else is said of their tables."""
     kind, names = _way(values[0])
-    if isinstance(values[0], dict):
-        rows = [[item for _, item in row] for value in values for row in _rows(value, names)]
-        return [table_records([Column("Name", _KEY_WIDTH), Column("Value")], rows, autosize=False)]
     view = _view_name(values[0])
-    if view is not None:
-        return _by_view(_VIEWS[view], values)
-    if kind == _TABLE:
-        rows = [[item for _, item in row] for value in values for row in _rows(value, names)]
-        columns = [Column(name, 0, RIGHT if _is_numeric([row[index] for row in rows]) else 1) for index, name in enumerate(names)]
-        return [table_records(columns, rows, autosize=True)]
-    return [list_records([row for value in values for row in _rows(value, names)])]
-
-
-def _by_view(view: _View, values: Sequence[Any]) -> list[list[PsValue]]:
-    columns = [column for column, _ in view.columns]
+    if view is None and kind != _TABLE:
+        return [list_records([[(name, property_of(value, name)[1]) for name in names] for value in values])]
+    shown = _VIEWS[view] if view is not None else _View(tuple(_column(name) for name in names))
+    columns = [column for column, _ in shown.columns]
+    if view is None:
+        columns = [replace(column, alignment=alignment_of(property_of(values[0], column.label)[1])) for column in columns]
     documents = []
-    for heading, members in grouped_by(values, view.group_by):
-        rows = [[_shown(value, name) for _, name in view.columns] for value in members]
-        records = table_records(columns, rows, autosize=all(column.width == 0 for column in columns))
+    for heading, members in grouped_by(values, shown.group_by):
+        rows = [[_shown(value, name) for _, name in shown.columns] for value in members]
+        tight = autosize or all(column.width == 0 for column in columns)
+        records = table_records(columns, rows, autosize=tight, hide_headers=hide_headers, wraps=wraps)
         documents.append(grouped(records, heading) if heading else records)
     return documents
 
@@ -128,6 +163,8 @@ def _block_end(values: Sequence[Any], start: int) -> int:
     """Where the run of values ends that are shown together."""
     if class_of(values[start]):
         end = start
+        if class_of(values[start]) == "FormatEntryData":
+            return start + 1
         while end < len(values) and class_of(values[end]) not in {"", "FormatEndData"}:
             end += 1
         return min(end + 1, len(values))
@@ -143,8 +180,6 @@ def _way(value: Any) -> tuple[str, tuple[str, ...]]:
     view = _view_name(value)
     if view is not None:
         return _TABLE, (view,)
-    if isinstance(value, dict):
-        return _TABLE, ("Name", "Value")
     names = tuple(property_names(value))
     if not names or (isinstance(value, PsValue) and value.text is not None):
         return _LINE, ()
@@ -154,16 +189,6 @@ def _way(value: Any) -> tuple[str, tuple[str, ...]]:
 def _view_name(value: Any) -> str | None:
     names: Iterable[str] = value.type_names if isinstance(value, PsValue) else (type_name_of(value),)
     return next((name for name in names if name in _VIEWS), None)
-
-
-def _rows(value: Any, names: Sequence[str]) -> list[list[tuple[str, Any]]]:
-    if isinstance(value, dict):
-        return [[("Name", key), ("Value", item)] for key, item in value.items()]
-    return [[(name, property_of(value, name)[1]) for name in names]]
-
-
-def _is_numeric(cells: Sequence[Any]) -> bool:
-    return all(isinstance(cell, int | float) and not isinstance(cell, bool) for cell in cells)
 
 
 def _text(value: Any) -> str:

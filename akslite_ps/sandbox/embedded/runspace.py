@@ -27,6 +27,7 @@ from akslite_ps.sandbox.embedded.merging import MergingStreams, Taker, with_reco
 from akslite_ps.sandbox.embedded.parameters import WrittenArgument
 from akslite_ps.sandbox.embedded.prompts import ask_for_values
 from akslite_ps.sandbox.embedded.script import run_script
+from akslite_ps.sandbox.embedded.values import InvalidWildcard
 from akslite_ps.sandbox.engine import (
     CommandCall,
     CommandDescription,
@@ -235,6 +236,8 @@ async def _stage(call: Call) -> AsyncIterator[Any]:
                     call.kept.output.append(value)
                 yield value
         await call.settle()
+    except InvalidWildcard as invalid:
+        call.fail(str(invalid), "RuntimeException", exception="System.Management.Automation.WildcardPatternException")
     except Thrown as thrown:
         if not await call.silences(thrown):
             raise

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from akslite_ps.command_line import real_text
 from akslite_ps.sandbox.dotnet import TypedList
 from akslite_ps.sandbox.engine import EnumValue, PsValue, SecureText, Version
 
@@ -105,7 +106,9 @@ def text_of(value: Any) -> str:
         case bool():
             return "True" if value else "False"
         case float():
-            return _number_text(value)
+            return real_text(value)
+        case decimal.Decimal():
+            return f"{value:f}"
         case dt.datetime():
             return value.strftime("%m/%d/%Y %H:%M:%S")
         case dt.timedelta():
@@ -129,10 +132,6 @@ def text_of(value: Any) -> str:
                 return value.type_names[0]
             return "@{" + "; ".join(f"{name}={text_of(item)}" for name, item in value.properties.items()) + "}"
     return str(value)
-
-
-def _number_text(value: float) -> str:
-    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
 
 
 def _span_text(value: dt.timedelta) -> str:
@@ -172,17 +171,52 @@ def property_names(value: Any) -> list[str]:
     return [str(key) for key in value] if isinstance(value, dict) else []
 
 
-def wildcard(pattern: str) -> re.Pattern[str]:
-    """PowerShell's wildcards (``*``, ``?``, ``[a-z]``) as a pattern for ``fullmatch``, ignoring case."""
-    parts: list[str] = []
+class InvalidWildcard(ValueError):
+    """A text that is no wildcard pattern; the message is PowerShell's."""
+
+
+def wildcard(pattern: str, *, ignore_case: bool = True) -> re.Pattern[str]:
+    """PowerShell's wildcards (``*``, ``?``, ``[a-z]``, a backtick before what is meant literally) for ``fullmatch``.
+
+    Each ``*`` takes as little as it can and never more afterwards: that finds every match, and many of them cost no more time.
+
+    Raises:
+        InvalidWildcard: A set in it has no end, is empty, or has a range from high to low.
+    """
+    pieces: list[list[str]] = [[]]
     position = 0
     while position < len(pattern):
         character = pattern[position]
-        close = pattern.find("]", position + 1) if character == "[" else -1
-        if close > 0:
-            parts.append("[" + pattern[position + 1 : close].replace("\\", "\\\\").replace("^", "\\^") + "]")
-            position = close
-        else:
-            parts.append({"*": ".*", "?": "."}.get(character, re.escape(character)))
         position += 1
-    return re.compile("".join(parts), re.IGNORECASE | re.DOTALL)
+        if character == "*":
+            pieces.append([])
+        elif character == "?":
+            pieces[-1].append(".")
+        elif character == "[":
+            end = pattern.find("]", position)
+            pieces[-1].append(_set_of(pattern, pattern[position : max(end, position)]))
+            position = end + 1
+        else:
+            if character == "`" and position < len(pattern):
+                character = pattern[position]
+                position += 1
+            pieces[-1].append(re.escape(character))
+    first, *rest = ("".join(piece) for piece in pieces)
+    text = first + "".join(f"(?>.*?{piece})" for piece in rest[:-1]) + (f".*{rest[-1]}" if rest else "")
+    return re.compile(text, re.DOTALL | (re.IGNORECASE if ignore_case else 0))
+
+
+def _set_of(pattern: str, members: str) -> str:
+    parts: list[str] = []
+    position = 0
+    while position < len(members):
+        low = members[position]
+        high = members[position + 2 : position + 3] if members[position + 1 : position + 2] == "-" else ""
+        parts.append(re.escape(low) + (f"-{re.escape(high)}" if high else ""))
+        position += 3 if high else 1
+        if high and high < low:
+            parts.clear()
+            break
+    if not parts:
+        raise InvalidWildcard(f"The specified wildcard character pattern is not valid: {pattern}")
+    return "[" + "".join(parts) + "]"
