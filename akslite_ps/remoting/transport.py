@@ -184,8 +184,8 @@ class Transport(_TransportHTTP):
 
     def _build_session(self) -> requests.Session:
         session = super()._build_session()
-        # pypsrp has taken proxies and CA bundle from the environment; asking it again for each request would
-        # also look for credentials in a .netrc file.
+        # pypsrp has taken the CA bundle from the environment; asking it again for each request would also look for
+        # credentials in a .netrc file.
         session.trust_env = False
         session.max_redirects = 0
         for adapter in session.adapters.values():
