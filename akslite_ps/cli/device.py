@@ -47,6 +47,9 @@ CertificateKeyFile = Annotated[
 SpnHost = Annotated[
     str | None, typer.Option(help="Kerberos: the device's name in its service principal, where it is not the host.")
 ]
+Proxy = Annotated[
+    str | None, typer.Option(help="URL of an HTTP proxy to go through; without it the device is reached straight, as Windows does.")
+]
 ConfigurationName = Annotated[str, typer.Option(help="PowerShell session configuration.")]
 Labels = Annotated[list[str] | None, typer.Option("--label", help="KEY=VALUE, may be given several times.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Replace a device of that name.")]
@@ -65,6 +68,7 @@ def add(
     certificate_file: CertificateFile = None,
     certificate_key_file: CertificateKeyFile = None,
     spn_host: SpnHost = None,
+    proxy: Proxy = None,
     configuration_name: ConfigurationName = "Microsoft.PowerShell",
     label: Labels = None,
     replace: Replace = False,
@@ -83,6 +87,7 @@ def add(
         auth=auth,
         files={"ca_file": ca_file, "certificate_file": certificate_file, "certificate_key_file": certificate_key_file},
         spn_host=spn_host,
+        proxy=proxy,
         configuration_name=configuration_name,
         labels=name_values(label or (), "--label"),
     )
@@ -105,6 +110,7 @@ def _made(
     auth: str,
     files: Mapping[str, Path | None],
     spn_host: str | None,
+    proxy: str | None,
     configuration_name: str,
     labels: Mapping[str, str],
 ) -> Device:
@@ -129,6 +135,7 @@ def _made(
         "password": SecretRef.parse(password) if password else None,
         "configuration_name": configuration_name,
         "spn_host": spn_host,
+        "proxy": proxy,
     }
     for key, path in files.items():
         if path is not None:
@@ -195,6 +202,7 @@ def import_command(
         auth=auth,
         files={"ca_file": ca_file},
         spn_host=None,
+        proxy=None,
         configuration_name=configuration_name,
         labels=name_values(label or (), "--label"),
     )

@@ -14,10 +14,10 @@ from akslite_ps.lazy import lazy_names
 
 if TYPE_CHECKING:
     from akslite_ps.remoting.arguments import Command as Command
+    from akslite_ps.remoting.attaching import attach as attach
     from akslite_ps.remoting.conversion import as_python as as_python
     from akslite_ps.remoting.crew import DeviceResult as DeviceResult
     from akslite_ps.remoting.detached import InvocationReference as InvocationReference
-    from akslite_ps.remoting.detached import attach as attach
     from akslite_ps.remoting.endpoint import Auth as Auth
     from akslite_ps.remoting.endpoint import Device as Device
     from akslite_ps.remoting.endpoint import Endpoint as Endpoint
@@ -95,7 +95,7 @@ _PLACES = {
     "VerboseRecord": "records",
     "WarningRecord": "records",
     "as_python": "conversion",
-    "attach": "detached",
+    "attach": "attaching",
     "copy_from_device": "file_copy",
     "copy_to_device": "file_copy",
     "probe": "endpoint_probe",

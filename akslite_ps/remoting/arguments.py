@@ -225,3 +225,27 @@ _SCALARS: Sequence[tuple[type, Callable[[Any], Any]]] = (
 
 def _no_secret(value: SecureValue) -> str:
     raise UsageError("an Enum cannot hold a secret", next_action="pass the SecureValue itself")
+
+
+def as_commands(command: str | Command | Sequence[Command], parameters: dict[str, Any]) -> Sequence[Command]:
+    """The commands of a pipeline, however a caller gave them.
+
+    Raises:
+        UsageError: There is none, or parameters belong to nobody.
+    """
+    if isinstance(command, str):
+        return [Command(command, parameters)]
+    if isinstance(command, Command):
+        return [Command(command.name, {**command.parameters, **parameters}, command.arguments)]
+    if parameters or not command:
+        raise UsageError("a pipeline needs at least one Command, and takes parameters in its Commands only")
+    return command
+
+
+def no_secret_input(value: object) -> str:
+    """The :data:`Reveal` of pipeline input: secrets are parameters, never input.
+
+    Raises:
+        UsageError: Always.
+    """
+    raise UsageError("a secret cannot be pipeline input", next_action="pass the SecureValue as a parameter")

@@ -8,7 +8,6 @@ that the device can give the answer it kept. Repeats nothing else.
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import uuid
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
@@ -202,14 +201,6 @@ def _new_message_id() -> str:
     return f"uuid:{str(uuid.uuid4()).upper()}"
 
 
-def is_loopback(host: str) -> bool:
-    """True for this machine's own addresses: never reached through a proxy."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.casefold().rstrip(".") == "localhost"
-
-
 def _arguments(endpoint: Endpoint, password: str | None) -> dict[str, Any]:
     return {
         "server": endpoint.host,
@@ -221,7 +212,8 @@ def _arguments(endpoint: Endpoint, password: str | None) -> dict[str, Any]:
         "cert_validation": str(endpoint.ca_file) if endpoint.ca_file else True,
         "connection_timeout": endpoint.connect_timeout_s,
         "read_timeout": endpoint.operation_timeout_s + _ANSWER_MARGIN_S,
-        "no_proxy": is_loopback(endpoint.host),
+        "proxy": endpoint.proxy,
+        "no_proxy": endpoint.proxy is None,
         "certificate_pem": str(endpoint.certificate_file) if endpoint.certificate_file else None,
         "certificate_key_pem": str(endpoint.certificate_key_file) if endpoint.certificate_key_file else None,
         "certificate_key_password": password if endpoint.auth == "certificate" else None,

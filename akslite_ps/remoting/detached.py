@@ -1,7 +1,7 @@
 """Work that lives on without the process that started it: where it is on the device, and how far its output was read.
 
 An :class:`InvocationReference` is kept by whoever starts long work (a journal, a file); another process hands it to
-:func:`attach` and gets the rest of the output. Made by ``remoting.invocation``.
+:func:`akslite_ps.remoting.attach` and gets the rest of the output. Made by ``remoting.invocation``; knows no session.
 """
 
 from __future__ import annotations
@@ -9,17 +9,11 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from akslite_ps.errors import SessionLost, UsageError
-
-if TYPE_CHECKING:
-    from akslite_ps.remoting.endpoint import Device
-    from akslite_ps.remoting.invocation import Invocation
-    from akslite_ps.remoting.prompts import PromptHandler
-    from akslite_ps.remoting.session import Session
 
 _FORM = 1
 
@@ -123,35 +117,6 @@ class InvocationReference:
         count = self.place.received
         records = "no record" if count == 0 else "1 record" if count == 1 else f"{count} records"
         return f"{self.command} was started, and {records} of its output had been received by {self.noted_at:%Y-%m-%d %H:%M:%S} UTC"
-
-
-def attach(
-    device: Device,
-    reference: InvocationReference,
-    *,
-    ask: Callable[[str], str] | None = None,
-    prompts: PromptHandler | None = None,
-) -> tuple[Session, Invocation]:
-    """Take up an invocation that another process started: its session, and the invocation in it with the rest of its output.
-
-    Records come in order, those that the reference counts as received not again; :attr:`Record.seq` goes on counting.
-    A command whose output did not fit into the device's buffer was waiting there, and goes on as its output is read.
-
-    Args:
-        device: The device; the endpoint must name the same session configuration and user.
-        reference: The newest one that was kept.
-        ask: As for :meth:`Session.open`.
-        prompts: As for :meth:`Session.open`.
-
-    Raises:
-        SessionLost: Session or invocation are no longer there, and how it ended is unknown; or another client holds the session.
-        UsageError: The reference belongs to another device.
-        RemotingError: As for :meth:`Session.open`.
-    """
-    from akslite_ps.remoting.session import Session
-
-    session = Session.attach(device, reference, ask=ask, prompts=prompts)
-    return session, session.running()[0]
 
 
 def of_this_device(reference: InvocationReference, device: str) -> None:

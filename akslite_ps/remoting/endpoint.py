@@ -9,6 +9,7 @@ import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, model_validator
 
@@ -33,6 +34,17 @@ def _host(value: str) -> str:
         if _HOST_NAME.fullmatch(value):
             return value
         raise ValueError("must be a host name or an IP address, without scheme, port or path") from None
+
+
+def _proxy(value: str) -> str:
+    try:
+        url = urlsplit(value)
+        is_usable = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0 and "@" not in url.netloc
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        raise ValueError("must be the URL of a proxy, such as http://proxy.example:3128, without user and password")
+    return value
 
 
 def _device_name(value: str) -> str:
@@ -61,6 +73,8 @@ class Endpoint(BaseModel):
         certificate_file, certificate_key_file: Client certificate, PEM, for ``certificate``.
         spn_host: Name of the device in its Kerberos service principal, where it is not ``host``: a device that is reached by its
             address has a name in the domain all the same.
+        proxy: URL of an HTTP proxy to go through, e.g. ``http://proxy.example:3128``. Without it the device is reached straight, as
+            Windows' own client does it: the proxies that the environment names are for web sites.
         operation_timeout_s: WSMan operation time-out in seconds: how long one Receive may stay open.
         connect_timeout_s: Seconds to wait for the TCP connection.
     """
@@ -78,6 +92,7 @@ class Endpoint(BaseModel):
     certificate_file: Path | None = None
     certificate_key_file: Path | None = None
     spn_host: Annotated[str, AfterValidator(_host)] | None = None
+    proxy: Annotated[str, AfterValidator(_proxy)] | None = None
     operation_timeout_s: Annotated[int, Field(ge=1, le=600)] = 20
     connect_timeout_s: Annotated[float, Field(gt=0, le=120)] = 5.0
 

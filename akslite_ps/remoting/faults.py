@@ -235,7 +235,7 @@ def describe_network_error(error: BaseException, endpoint: Endpoint) -> tuple[st
         if isinstance(cause, requests.exceptions.ProxyError):
             return (
                 f"the proxy on the way to {where} could not be used",
-                "add the device to NO_PROXY, or mend the proxy settings of this environment",
+                "correct the endpoint's proxy, or leave it out where the device can be reached straight",
             )
         if isinstance(cause, requests.TooManyRedirects):
             return (f"{where} sends on to another address, which WinRM never does", _ANOTHER_SERVICE)

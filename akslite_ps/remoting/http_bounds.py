@@ -45,7 +45,7 @@ def _with_bounded_connections(make_pool: Callable[..., Any], transfer_s: Callabl
 
         def connect(*arguments: Any, **options: Any) -> Any:
             connection = make_connection(*arguments, **options)
-            connection.response_class = lambda sock, **how: _response(_BoundedSocket(sock, transfer_s()), how)
+            connection.response_class = lambda sock, **how: bounded_response(sock, transfer_s(), **how)
             return connection
 
         pool.ConnectionCls = connect
@@ -54,8 +54,16 @@ def _with_bounded_connections(make_pool: Callable[..., Any], transfer_s: Callabl
     return make
 
 
-def _response(sock: Any, how: dict[str, Any]) -> http.client.HTTPResponse:
-    return http.client.HTTPResponse(sock, **how)
+def bounded_response(sock: Any, transfer_s: float, **how: Any) -> http.client.HTTPResponse:
+    """http.client's response that reads a socket up to the bounds.
+
+    Args:
+        sock: The socket, with its read time-out set.
+        transfer_s: As for :func:`bound_answers`, in seconds.
+        how: For http.client.
+    """
+    stands_for: Any = _BoundedSocket(sock, transfer_s)
+    return http.client.HTTPResponse(stands_for, **how)
 
 
 class _BoundedSocket:

@@ -21,28 +21,24 @@ from pypsrp.messages import MessageType
 
 from akslite_ps.errors import (
     AksLiteError,
-    AuthenticationFailed,
     CommandFate,
     InvocationTimedOut,
-    PromptUnanswered,
     RemotingError,
     SessionLost,
 )
 from akslite_ps.remoting.detached import InvocationReference, ReadingPlace
-from akslite_ps.remoting.faults import DISCONNECTED, SHELL_GONE, as_remoting_error, fault_code
+from akslite_ps.remoting.faults import SHELL_GONE, as_remoting_error, fault_code
 from akslite_ps.remoting.fragments import RawMessage
-from akslite_ps.remoting.messages import SCREEN_TAG, host_text, pipeline_state, record_from
+from akslite_ps.remoting.host_calls import HostCalls
+from akslite_ps.remoting.messages import pipeline_state, record_from
 from akslite_ps.remoting.pool import DevicePool
 from akslite_ps.remoting.prompts import QuestionUnanswered
 from akslite_ps.remoting.record_stream import RecordStream
-from akslite_ps.remoting.records import ErrorRecord, InformationRecord, OutputRecord, Record
-from akslite_ps.remoting.recovery import STOP_GRACE_S, Receiver, is_break, receive_wait_s, with_fate
+from akslite_ps.remoting.records import ErrorRecord, OutputRecord, Record
+from akslite_ps.remoting.recovery import STOP_GRACE_S, Receiver, receive_wait_s, with_fate
 from akslite_ps.remoting.result import InvocationState, Result
 from akslite_ps.remoting.sending import Sending
-from akslite_ps.secrets import redact
 
-_STOP_ATTEMPT_S = 1.0
-_STOP_PAUSE_S = 0.1
 _STATES = {
     PSInvocationState.COMPLETED: InvocationState.COMPLETED,
     PSInvocationState.FAILED: InvocationState.FAILED,
@@ -86,7 +82,7 @@ class Invocation:
         self._error: AksLiteError | None = None
         self._receiver = Receiver(pool, self._attempted, self._remaining_s, self._stop_wanted.is_set)
         self._sending: Sending | None = None
-        self._answer_to_send: list[bytes] | None = None
+        self._host_calls = HostCalls(pool, self._stream, self._receiver, self._pipeline_id)
 
     @property
     def id(self) -> str:
@@ -183,7 +179,7 @@ class Invocation:
         self._stop_wanted.set()
         if self._state is InvocationState.RUNNING:
             self._state = InvocationState.STOPPING
-        self._interrupt(until)
+        self._receiver.tell_to_stop(self._command_id, until, self._over.is_set)
         if self._pumping_thread == threading.get_ident():
             return self._state.is_over
         while not self._over.is_set() and (left := until - time.monotonic()) > 0:
@@ -252,7 +248,7 @@ class Invocation:
             self._pumping_thread = threading.get_ident()
             self._advance(until)
         except QuestionUnanswered as question:
-            error = self._prompt_unanswered(str(question))
+            error = self._host_calls.unanswered(question)
         finally:
             self._pumping_thread = None
             self._pump_lock.release()
@@ -335,38 +331,14 @@ class Invocation:
         elif was_told:
             return
         elif message.kind == MessageType.PIPELINE_HOST_CALL:
-            self._take_host_call(message)
+            try:
+                self._host_calls.take(message, self._command_id)
+            except AksLiteError as error:
+                raise self._lost(error) from error.__cause__
         else:
             record = record_from(message.kind, message.data, self._stream.next_number, self._pool.decrypt)
             if record is not None:
                 self._stream.add(record, message)
-
-    def _take_host_call(self, message: RawMessage) -> None:
-        text = host_text(message.data)
-        if text is None:
-            self._answer_host_call(message)
-        elif not self._stream.is_on_screen(text):
-            record = InformationRecord(text, source="Host", tags=(SCREEN_TAG,), seq=self._stream.next_number)
-            self._stream.add(record, message)
-
-    def _answer_host_call(self, message: RawMessage) -> None:
-        """The person is asked once, however often the answer must be sent."""
-        if self._answer_to_send is None:
-            try:
-                self._answer_to_send = self._pool.answer_host_call(message, self._pipeline_id)
-            except AksLiteError as error:
-                raise self._lost(error) from error.__cause__
-        answer = self._answer_to_send
-
-        def send() -> bool:
-            self._pool.send_answer(answer)
-            return True
-
-        try:
-            self._receiver.repeat(send, command_id=self._command_id)
-        except AksLiteError as error:
-            raise self._lost(error) from error.__cause__
-        self._answer_to_send = None
 
     def _finish(self, state: InvocationState) -> None:
         self._state = state
@@ -396,30 +368,6 @@ class Invocation:
             error.message += "; the device has not confirmed that it stopped"
         error.fate = CommandFate.ENDED if stopped else CommandFate.UNKNOWN
         self._error = error
-
-    def _interrupt(self, until: float) -> None:
-        """Tell the device to stop the pipeline, through a broken connection too; who reads goes on trying after ``until``."""
-        while not self._over.is_set():
-            left = until - time.monotonic()
-            try:
-                return self._pool.interrupt(self._command_id, limit_s=max(_STOP_ATTEMPT_S, left))
-            except AksLiteError as error:
-                self._receiver.untold_stop = self._command_id
-                if fault_code(error.__cause__ or error) in DISCONNECTED:
-                    # Who reads takes the session up again and tells the device then.
-                    return
-                is_renewed = isinstance(error, AuthenticationFailed) and self._pool.renew_password()
-                if until - time.monotonic() <= 0 or not (is_renewed or is_break(error)):
-                    raise with_fate(error, CommandFate.UNKNOWN) from error.__cause__
-                time.sleep(_STOP_PAUSE_S)
-
-    def _prompt_unanswered(self, question: str) -> PromptUnanswered:
-        return PromptUnanswered(
-            f"the device asks: {redact(question)}",
-            device=self._pool.device.name,
-            attempted=self._attempted,
-            next_action="pass the parameter that avoids the question (such as Force, or Confirm=False), or give a prompt handler",
-        )
 
     def _timed_out(self) -> InvocationTimedOut:
         return InvocationTimedOut(

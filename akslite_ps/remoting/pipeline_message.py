@@ -18,6 +18,8 @@ from pypsrp.complex_objects import ObjectMeta
 from pypsrp.messages import Destination, MessageType
 from pypsrp.serializer import Serializer
 
+from akslite_ps.remoting.arguments import Command, Reveal, Script, wire_value
+
 _HEADER = struct.Struct("<II16s16s")
 _FIRST_OBJECT = 1_000_000
 """References made here are numbered apart from those in values, which pypsrp numbers from 0."""
@@ -49,6 +51,26 @@ class Statement:
     is_script: bool
     arguments: Sequence[tuple[str | None, Any]]
     own_scope: bool = False
+
+
+def in_wire_form(statements: Sequence[Command | Script], reveal: Reveal) -> list[Statement]:
+    """Commands with their values in pypsrp's form.
+
+    Args:
+        statements: The commands of one pipeline.
+        reveal: Gives the clear text of a secret among the arguments.
+    """
+    wire = []
+    for statement in statements:
+        arguments: list[tuple[str | None, Any]] = [
+            (name, wire_value(value, reveal)) for name, value in statement.parameters.items()
+        ]
+        if isinstance(statement, Script):
+            wire.append(Statement(statement.text, True, arguments, statement.own_scope))
+        else:
+            arguments += [(None, wire_value(value, reveal)) for value in statement.arguments]
+            wire.append(Statement(statement.name, False, arguments))
+    return wire
 
 
 def create_pipeline(

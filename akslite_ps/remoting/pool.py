@@ -9,10 +9,9 @@ from __future__ import annotations
 import base64
 import contextlib
 import logging
-import threading
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pypsrp.complex_objects import RunspacePoolState
@@ -21,27 +20,24 @@ from pypsrp.powershell import RunspacePool
 from pypsrp.shell import CommandState, SignalCode
 from pypsrp.wsman import NAMESPACES, SelectorSet
 
-from akslite_ps.errors import AksLiteError, PromptUnanswered, SessionLost
-from akslite_ps.remoting.arguments import Command, Script, wire_value
+from akslite_ps.remoting.arguments import Command, Script
 from akslite_ps.remoting.connection import Connection
 from akslite_ps.remoting.conversion import parse_duration
 from akslite_ps.remoting.endpoint import Device
 from akslite_ps.remoting.faults import DROPPED, FAILURES, SHELL_GONE, as_remoting_error, fault_code, was_cut
 from akslite_ps.remoting.fragments import RawMessage, cut
-from akslite_ps.remoting.pipeline_message import Statement, create_pipeline
-from akslite_ps.remoting.prompts import QuestionUnanswered, SessionHost
+from akslite_ps.remoting.pipeline_message import Statement, create_pipeline, in_wire_form
+from akslite_ps.remoting.pool_connections import RSP, SHELL_URI, PoolConnections
+from akslite_ps.remoting.prompts import SessionHost
 from akslite_ps.remoting.values import SecureValue
-from akslite_ps.secrets import redact
 
 log = logging.getLogger(__name__)
 
-_RSP = NAMESPACES["rsp"]
-_SHELL_URI = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell"
 _PROBE_TIMEOUT_S = 5
 _OPEN_AGAIN = 2
 
 
-class DevicePool:
+class DevicePool(PoolConnections):
     """The runspace pool of one session.
 
     Args:
@@ -58,15 +54,8 @@ class DevicePool:
         host: SessionHost,
         look_up: Callable[[], str | None] = lambda: None,
     ) -> None:
-        self.device = device
+        super().__init__(device, connect, look_up)
         self.host = host
-        self.lock = threading.RLock()
-        self._connect = connect
-        self._look_up = look_up
-        self._new_password: str | None = None
-        self.connection = connect(None)
-        self._aside: Connection | None = None
-        self._aside_lock = threading.Lock()
         self._to_terminate: set[str] = set()
         self._idle_limit_s: float | None = None
         host.use_key_exchange(self.exchange_keys)
@@ -132,11 +121,11 @@ class DevicePool:
         Args:
             idle_limit_s: How long the device keeps it while nobody is there, in seconds; None: as it was.
         """
-        disconnect = ET.Element(f"{{{_RSP}}}Disconnect")
+        disconnect = ET.Element(f"{{{RSP}}}Disconnect")
         if idle_limit_s is not None:
-            ET.SubElement(disconnect, f"{{{_RSP}}}IdleTimeOut").text = f"PT{idle_limit_s:g}S"
+            ET.SubElement(disconnect, f"{{{RSP}}}IdleTimeOut").text = f"PT{idle_limit_s:g}S"
             self._idle_limit_s = idle_limit_s
-        ET.SubElement(disconnect, f"{{{_RSP}}}BufferMode").text = "Block"
+        ET.SubElement(disconnect, f"{{{RSP}}}BufferMode").text = "Block"
         with self.exchange("disconnect the session"):
             if self._pool.state != RunspacePoolState.DISCONNECTED:
                 self.connection.disconnect(self._pool.shell.resource_uri, disconnect, selector_set=self._selectors())
@@ -152,51 +141,20 @@ class DevicePool:
     def delete(self) -> None:
         """End the pool on the device; what still runs in it is ended there. Says nothing where the device is gone."""
         try:
-            with self._free_connection() as connection:
+            with self.free_connection() as connection:
                 connection.delete(self._pool.shell.resource_uri, selector_set=self._selectors())
         except FAILURES as error:
             log.debug("%s: the session could not be closed: %s", self.device.name, type(error).__name__)
         self.hang_up()
 
-    def renew_password(self) -> bool:
-        """Look the password up again after it was refused; True where it is another one now, so that logging on can be tried.
-
-        An unchanged password is never tried twice: that is how accounts get locked.
-        """
-        with self._aside_lock:
-            password = self._look_up()
-            if password is None or password == (self._new_password or self.connection.transport.password):
-                return False
-            self._new_password = password
-            for connection in (self.connection, self._aside):
-                if connection is not None:
-                    connection.use_password(password)
-        return True
-
-    def hang_up(self) -> None:
-        """Close the connections, not the pool."""
-        with self._aside_lock:
-            if self._aside is not None:
-                self._aside.reset()
-        if self.lock.acquire(blocking=False):
-            try:
-                self.connection.reset()
-            finally:
-                self.lock.release()
-
     def is_alive(self) -> bool:
         """Ask the device whether the pool is still there."""
         try:
-            with self._free_connection() as connection:
+            with self.free_connection() as connection:
                 return self._state_from(connection) is not None
         except FAILURES as error:
             log.debug("%s: the session does not answer: %s", self.device.name, type(error).__name__)
             return False
-
-    def _state_from(self, connection: Connection) -> str | None:
-        body = connection.get(_SHELL_URI, selector_set=self._selectors(), timeout=_PROBE_TIMEOUT_S)
-        shell = body.find("rsp:Shell", NAMESPACES)
-        return None if shell is None else shell.findtext("rsp:State", "Connected", NAMESPACES)
 
     def keep_alive(self, idle_s: float) -> bool:
         """Let the device hear of an idle pool, on the pool's own connection; at once nothing where that is in use.
@@ -274,17 +232,7 @@ class DevicePool:
             self.exchange_keys()
             return clear
 
-        wire = []
-        for statement in statements:
-            arguments: list[tuple[str | None, Any]] = [
-                (name, wire_value(value, reveal)) for name, value in statement.parameters.items()
-            ]
-            if isinstance(statement, Script):
-                wire.append(Statement(statement.text, True, arguments, statement.own_scope))
-            else:
-                arguments += [(None, wire_value(value, reveal)) for value in statement.arguments]
-                wire.append(Statement(statement.name, False, arguments))
-        return wire
+        return in_wire_form(statements, reveal)
 
     def exchange_keys(self) -> None:
         """Agree with the device on the key for SecureStrings; once per pool."""
@@ -364,7 +312,7 @@ class DevicePool:
 
     def connect_command(self, command_id: str) -> None:
         """Connect to a pipeline that goes on in a pool taken up again."""
-        connect = ET.Element(f"{{{_RSP}}}Connect", CommandId=command_id)
+        connect = ET.Element(f"{{{RSP}}}Connect", CommandId=command_id)
         with self.exchange("connect to the running command"):
             self.connection.connect(self._pool.shell.resource_uri, connect, selector_set=self._selectors())
 
@@ -378,7 +326,7 @@ class DevicePool:
             limit_s: Seconds that the device may take to answer; None: as for every request.
         """
         try:
-            with self._free_connection() as connection, connection.answering_within(limit_s):
+            with self.free_connection() as connection, connection.answering_within(limit_s):
                 self._signal(connection, SignalCode.PS_CTRL_C, command_id)
         except Exception as error:
             if fault_code(error) not in SHELL_GONE:
@@ -428,57 +376,20 @@ class DevicePool:
         dialect = "http://schemas.dmtf.org/wbem/wsman/1/wsman/SelectorFilter"
         ET.SubElement(request, f"{{{wsman}}}Filter", Dialect=dialect).append(self._selectors().pack())
         with self.exchange("list the running commands"):
-            body = self.connection.enumerate(f"{_SHELL_URI}/Command", request)
+            body = self.connection.enumerate(f"{SHELL_URI}/Command", request)
         found = body.iterfind("wsen:EnumerateResponse/wsman:Items/rsp:Command/rsp:CommandId", NAMESPACES)
         return [element.text for element in found if element.text]
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
-    @contextlib.contextmanager
-    def exchange(self, attempted: str, *, established: bool = True) -> Iterator[None]:
-        """Use the connection alone; what fails below is raised as an error of ours."""
-        with self.lock:
-            try:
-                yield
-            except AksLiteError:
-                raise
-            except QuestionUnanswered as question:
-                raise PromptUnanswered(
-                    f"the device asks: {redact(str(question))}",
-                    device=self.device.name,
-                    attempted=attempted,
-                    next_action="take the question out of what the endpoint runs at its start, or give a prompt handler",
-                ) from question
-            except Exception as error:
-                raise as_remoting_error(error, self.device, attempted, established=established) from error
-
-    def lost(self, message: str, attempted: str, next_action: str) -> SessionLost:
-        """A SessionLost about this device."""
-        return SessionLost(message, device=self.device.name, attempted=attempted, next_action=next_action)
-
-    @contextlib.contextmanager
-    def _free_connection(self) -> Iterator[Connection]:
-        """The session's connection, or a second one while another thread waits on the first.
-
-        With message encryption two threads cannot share a connection. The second one logs in by itself and
-        repeats the session id of the first.
-        """
-        if self.lock.acquire(blocking=False):
-            try:
-                yield self.connection
-            finally:
-                self.lock.release()
-            return
-        with self._aside_lock:
-            if self._aside is None:
-                self._aside = self._connect(self.connection.session_id)
-                if self._new_password is not None:
-                    self._aside.use_password(self._new_password)
-            yield self._aside
+    def _state_from(self, connection: Connection) -> str | None:
+        body = connection.get(SHELL_URI, selector_set=self._selectors(), timeout=_PROBE_TIMEOUT_S)
+        shell = body.find("rsp:Shell", NAMESPACES)
+        return None if shell is None else shell.findtext("rsp:State", "Connected", NAMESPACES)
 
     def _signal(self, connection: Connection, code: str, command_id: str) -> None:
-        signal = ET.Element(f"{{{_RSP}}}Signal", CommandId=command_id)
-        ET.SubElement(signal, f"{{{_RSP}}}Code").text = code
+        signal = ET.Element(f"{{{RSP}}}Signal", CommandId=command_id)
+        ET.SubElement(signal, f"{{{RSP}}}Code").text = code
         connection.signal(self._pool.shell.resource_uri, signal, selector_set=self._selectors())
 
     def _selectors(self) -> SelectorSet:

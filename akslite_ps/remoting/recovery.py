@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from pypsrp.exceptions import AuthenticationError, WinRMTransportError
 
-from akslite_ps.errors import AksLiteError, CommandFate, RemotingError, SessionLost
+from akslite_ps.errors import AksLiteError, AuthenticationFailed, CommandFate, RemotingError, SessionLost
 from akslite_ps.remoting.faults import (
     DISCONNECTED,
     DROPPED,
@@ -38,6 +38,8 @@ Windows' own client survives, with a minute for the attempt under way at its end
 STOP_GRACE_S = 10.0
 """How long the end of a pipeline that was told to stop is waited for."""
 
+_STOP_ATTEMPT_S = 1.0
+_STOP_PAUSE_S = 0.1
 _PAUSES_S = (0.1, 0.3, 1.0, 2.0, 5.0)
 _INTERRUPTIBLE_WAIT_S = 2
 
@@ -158,6 +160,31 @@ class Receiver:
             except Exception as error:  # noqa: BLE001 - what is not survived is raised anew by what is called
                 if not self._wait_out(error, command_id, pauses, until):
                     return None
+
+    def tell_to_stop(self, command_id: str, until: float, is_over: Callable[[], bool]) -> None:
+        """Tell the device to stop the pipeline, through a broken connection too; who reads goes on trying after ``until``.
+
+        Args:
+            command_id: The pipeline.
+            until: Monotonic time up to which to try.
+            is_over: True where the pipeline has ended meanwhile.
+
+        Raises:
+            AksLiteError: The device could not be told.
+        """
+        while not is_over():
+            left = until - time.monotonic()
+            try:
+                return self.pool.interrupt(command_id, limit_s=max(_STOP_ATTEMPT_S, left))
+            except AksLiteError as error:
+                self.untold_stop = command_id
+                if fault_code(_root(error)) in DISCONNECTED:
+                    # Who reads takes the session up again and tells the device then.
+                    return
+                is_renewed = isinstance(error, AuthenticationFailed) and self.pool.renew_password()
+                if until - time.monotonic() <= 0 or not (is_renewed or is_break(error)):
+                    raise with_fate(error, CommandFate.UNKNOWN) from error.__cause__
+                time.sleep(_STOP_PAUSE_S)
 
     def _wait_out(self, error: Exception, command_id: str | None, pauses: Iterator[float], until: float | None) -> bool:
         """Make ready for another attempt after a failed one; False where ``until`` has come.

@@ -10,16 +10,16 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from akslite_ps.errors import CommandFate, RemotingError, SecretUnavailable, SessionLost, UsageError
-from akslite_ps.remoting.arguments import Command, Script, wire_value
-from akslite_ps.remoting.connection import Connection, password_of
+from akslite_ps.errors import CommandFate, RemotingError, SessionLost, UsageError
+from akslite_ps.remoting.arguments import Command, Script, as_commands, no_secret_input, wire_value
 from akslite_ps.remoting.detached import InvocationReference, command_gone, of_this_device, session_gone
 from akslite_ps.remoting.endpoint import Device
 from akslite_ps.remoting.faults import SHELL_GONE, fault_code
 from akslite_ps.remoting.invocation import Invocation
 from akslite_ps.remoting.keep_alive import KEEP_ALIVE
 from akslite_ps.remoting.pool import DevicePool
-from akslite_ps.remoting.prompts import PromptHandler, SessionHost
+from akslite_ps.remoting.pool_making import pool_for
+from akslite_ps.remoting.prompts import PromptHandler
 from akslite_ps.remoting.records import Record
 from akslite_ps.remoting.recovery import with_fate
 from akslite_ps.remoting.result import InvocationState, Result, failure
@@ -68,7 +68,7 @@ class Session:
             AuthenticationFailed: The credentials were refused.
             NotPermitted: The account may not use the endpoint's session configuration, or there is none of that name.
         """
-        pool = _new_pool(device, ask, prompts)
+        pool = pool_for(device, ask, prompts)
         pool.open(open_timeout_s)
         KEEP_ALIVE.enrol(pool)
         return cls(pool, ask)
@@ -100,7 +100,7 @@ class Session:
         reference = None if isinstance(left, str) else left
         if reference is not None:
             of_this_device(reference, device.name)
-        pool = _new_pool(device, ask, prompts)
+        pool = pool_for(device, ask, prompts)
         try:
             pool.adopt(left if isinstance(left, str) else left.shell_id)
         except SessionLost as error:
@@ -236,7 +236,7 @@ class Session:
             UsageError: A command is still running in this session, or an argument cannot be sent.
             SessionLost: The connection broke; the message says whether the command was received.
         """
-        commands = _as_commands(command, parameters)
+        commands = as_commands(command, parameters)
         name = " | ".join(c.name for c in commands)
         return self._start(commands, name, input=input, timeout_s=timeout_s, remember=remember)
 
@@ -367,7 +367,7 @@ class Session:
             wire = pool.build(statements, self._ask)
         except RemotingError as error:
             raise with_fate(error, CommandFate.NOT_STARTED) from error.__cause__
-        values = None if input is None else [wire_value(value, _no_secret_input) for value in input]
+        values = None if input is None else [wire_value(value, no_secret_input) for value in input]
         invocation = Invocation(pool, name, timeout_s=timeout_s, remember=remember)
         fragments = pool.fragments_of(wire, invocation.id, has_input=values is not None)
         self._invocations = [invocation]
@@ -398,35 +398,3 @@ class Session:
         if result.state is InvocationState.COMPLETED and result.output:
             return _LANGUAGES.get(str(result.output[0]), "none")
         return "none" if result.state is InvocationState.FAILED else "unknown"
-
-
-def _new_pool(device: Device, ask: Callable[[str], str] | None, prompts: PromptHandler | None) -> DevicePool:
-    password = password_of(device, ask)
-
-    def look_up() -> str | None:
-        reference = device.endpoint.password
-        if reference is None or reference.scheme == "prompt":
-            return None
-        try:
-            return password_of(device, None)
-        except SecretUnavailable:
-            return None
-
-    def connect(session_id: str | None) -> Connection:
-        return Connection(device, password, session_id=session_id)
-
-    return DevicePool(device, connect, SessionHost(prompts), look_up)
-
-
-def _as_commands(command: str | Command | Sequence[Command], parameters: dict[str, Any]) -> Sequence[Command]:
-    if isinstance(command, str):
-        return [Command(command, parameters)]
-    if isinstance(command, Command):
-        return [Command(command.name, {**command.parameters, **parameters}, command.arguments)]
-    if parameters or not command:
-        raise UsageError("a pipeline needs at least one Command, and takes parameters in its Commands only")
-    return command
-
-
-def _no_secret_input(value: object) -> str:
-    raise UsageError("a secret cannot be pipeline input", next_action="pass the SecureValue as a parameter")

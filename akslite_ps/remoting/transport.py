@@ -21,6 +21,7 @@ from requests.auth import HTTPBasicAuth
 from spnego.exceptions import SpnegoError
 
 from akslite_ps.remoting.http_bounds import AnswerTooLong, bound_answers
+from akslite_ps.remoting.kept_connection import KeptConnection
 from akslite_ps.remoting.refusals import is_logon_error
 
 FAULT_STATUS = 500
@@ -37,6 +38,10 @@ _WITHOUT_EXCHANGE = ("basic", "certificate")
 _UNREADABLE = (SpnegoError, ValueError, LookupError, AttributeError, struct.error)
 
 
+class _LogOnAnew(Exception):
+    """Internal: the device no longer knows the log-on that the message was encrypted with."""
+
+
 class NotWinRM(WinRMTransportError):
     """An answer over HTTP that the device's WinRM service cannot have given; says why in place of the status."""
 
@@ -49,6 +54,8 @@ class Transport(_TransportHTTP):
     """pypsrp's HTTP transport that never leaves a broken connection behind."""
 
     _last_response: requests.Response | None = None
+    _kept: KeptConnection | None = None
+    _is_logged_on: bool = False
     _templates: Mapping[tuple[str, str | None], requests.PreparedRequest] = MappingProxyType({})
     last_used: float = 0.0
     """When something was sent or received last (monotonic)."""
@@ -66,15 +73,18 @@ class Transport(_TransportHTTP):
 
         Whatever breaks the exchange, an interrupt included, drops the connection before it is raised.
         """
+        if self._kept is not None and not self._kept.is_open:
+            self._let_go()
         try:
-            if self.encryption is not None:
-                try:
-                    with DisableNewConnectionsContext():
-                        return self._exchange(message, timeout)
-                except NewConnectionDisabled:
-                    # The device closed the idle connection. Nothing was sent yet, and on a new one the old
-                    # encryption would not be understood.
-                    self.reset()
+            try:
+                if self.encryption is None:
+                    return self._exchange(message, timeout)
+                with DisableNewConnectionsContext():
+                    return self._exchange(message, timeout)
+            except (NewConnectionDisabled, _LogOnAnew):
+                # The device closed the idle connection and nothing was sent yet, or it wants a log-on and has carried
+                # nothing out. On a new connection the old encryption would not be understood.
+                self.reset()
             return self._exchange(message, timeout)
         except WinRMTransportError as error:
             if error.code != FAULT_STATUS:
@@ -90,6 +100,8 @@ class Transport(_TransportHTTP):
         """Forget connection, authentication and encryption."""
         session, self.session, self.encryption, self._templates = self.session, None, None, MappingProxyType({})
         response, self._last_response = self._last_response, None
+        self._let_go()
+        self._is_logged_on = False
         if session is None:
             return
         if response is not None:
@@ -102,6 +114,11 @@ class Transport(_TransportHTTP):
                 for key in manager.pools.keys():  # noqa: SIM118 - not a dict; iterating it is refused
                     manager.pools[key].close()
         session.close()
+
+    def _let_go(self) -> None:
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.close()
 
     def close(self) -> None:
         """The same as :meth:`reset`."""
@@ -154,6 +171,7 @@ class Transport(_TransportHTTP):
                 raise AuthenticationError(f"{type(error).__name__}: {error}") from error
             raise
         self._refuse_clear_answer()
+        self._is_logged_on = True
         return answer
 
     def _refuse_clear_answer(self) -> None:
@@ -184,15 +202,37 @@ class Transport(_TransportHTTP):
 
     def _build_session(self) -> requests.Session:
         session = super()._build_session()
-        # pypsrp has taken proxies and CA bundle from the environment; asking it again for each request would
-        # also look for credentials in a .netrc file.
+        # pypsrp has taken the CA bundle from the environment; asking it again for each request would also look for
+        # credentials in a .netrc file.
         session.trust_env = False
         session.max_redirects = 0
         for adapter in session.adapters.values():
             manager: Any = adapter
             bound_answers(manager.poolmanager, lambda: self.transfer_s)
             adapter.send = self._remembering(adapter.send)  # type: ignore[method-assign]
+        session.send = self._on_kept_connection(session, session.send)  # type: ignore[method-assign]
         return session
+
+    def _on_kept_connection(
+        self, session: requests.Session, send: Callable[..., requests.Response]
+    ) -> Callable[..., requests.Response]:
+        """Exchanges go over the connection that is logged on, once there is one; what it cannot do goes requests' way."""
+
+        def over_kept(request: requests.PreparedRequest, *, timeout: Any = None, **options: Any) -> requests.Response:
+            if self._kept is None and self._is_logged_on and not any(session.proxies.values()):
+                self._kept = KeptConnection.out_of(session)
+            if self._kept is not None:
+                read_timeout_s = timeout[1] if isinstance(timeout, tuple) else timeout
+                response = self._kept.post(request, read_timeout_s, self.transfer_s)
+                if response is not None:
+                    self._last_response = response
+                    return response
+                self._kept = None
+                if self.encryption is not None:
+                    raise _LogOnAnew
+            return send(request, timeout=timeout, **options)
+
+        return over_kept
 
     def _remembering(self, send: Callable[..., requests.Response]) -> Callable[..., requests.Response]:
         """A log-on that breaks off half-way leaves a response that nobody reads, and with it an open connection."""

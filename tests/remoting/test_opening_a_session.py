@@ -145,20 +145,37 @@ def test_another_service_on_the_port_is_told_as_such(lab: Any) -> None:
             session.invoke("Get-Greeting")
 
 
+@pytest.mark.parametrize("host", [None, "press-99.invalid"])
 @pytest.mark.usefixtures("greeting")
-def test_a_proxy_of_the_environment_is_not_used_for_loopback(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+def test_a_proxy_of_the_environment_is_not_used(lab: Any, monkeypatch: pytest.MonkeyPatch, host: str | None) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
 
-    with Session.open(lab.target()) as session:
+    if host is None:
+        with Session.open(lab.target()) as session:
+            assert session.invoke("Get-Greeting").output == ["hello"]
+    else:
+        with pytest.raises(Unreachable, match="name resolution"):
+            Session.open(lab.target(host=host))
+
+
+@pytest.mark.usefixtures("greeting")
+def test_a_proxy_that_the_endpoint_names_is_used(lab: Any, relay: Any) -> None:
+    device = lab.target(host="press-99.invalid", port=5985, proxy=f"http://{lab.device.address}:{relay.port}")
+
+    with Session.open(device) as session:
         assert session.invoke("Get-Greeting").output == ["hello"]
 
 
-def test_a_proxy_that_cannot_be_used_is_named_as_the_cause(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-
+def test_a_proxy_that_cannot_be_used_is_named_as_the_cause(lab: Any) -> None:
     with pytest.raises(Unreachable, match="proxy"):
-        Session.open(lab.target(host="press-99.invalid"))
+        Session.open(lab.target(host="press-99.invalid", proxy="http://127.0.0.1:9"))
+
+
+@pytest.mark.parametrize("proxy", ["", "proxy:3128", "ftp://proxy", "http://", "http://me:secret@proxy:3128", "http://proxy:x"])
+def test_what_is_no_proxy_is_refused(lab: Any, proxy: str) -> None:
+    with pytest.raises(ValueError, match="must be the URL of a proxy"):
+        lab.target(proxy=proxy)
 
 
 def test_a_probe_goes_the_whole_way(lab: Any) -> None:
