@@ -35,7 +35,7 @@ class Site:
     def __init__(self, sandbox: LocalSandbox, config: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.sandbox, self.config, self._capsys = sandbox, config, capsys
         (self.told,) = sandbox.devices
-        self.said = ""
+        self.said = self.out = ""
 
     @property
     def password(self) -> str:
@@ -45,6 +45,7 @@ class Site:
         with pytest.raises(SystemExit) as left:
             main([str(word) for word in line])
         said = self._capsys.readouterr()
+        self.out = said.out
         self.said += said.out + said.err
         return int(left.value.code or 0), said.out + said.err
 
@@ -99,7 +100,8 @@ def test_nothing_that_is_printed_logged_or_written_holds_a_secret(site: Site, ho
     code, text = site.run("device", "show", f"no-{CANARY}", "--debug")
     assert (code, "ERROR akslite_ps: the command failed" in text, "Traceback" in text) == (2, True, True), text
     logging.getLogger("somebody.else").warning("it said %s", CANARY, stack_info=True)
-    runs = json.loads(site.run("runs", "list", "--json")[1])
+    assert site.run("runs", "list", "--json")[0] == 0
+    runs = json.loads(site.out)
     assert site.run("resume", runs[0]["run_id"], "--json")[0] == 4
     for run in runs:
         assert site.run("runs", "show", run["run_id"], "--records")[0] == 0
