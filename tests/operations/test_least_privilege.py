@@ -298,7 +298,7 @@ def test_nobody_but_an_administrator_destroys_and_nothing_is_half_done(site: Sit
     )
     error = refused(go(plan, as_role(host, role)))
     assert "only administrators may" in error["next_action"]
-    assert "akslite device add --configuration-name" in error["next_action"]
+    assert f"akslite device add {host.name} --replace ... --configuration-name Microsoft.PowerShell" in error["next_action"]
     assert site.states() == before
     assert site.drained() == []
 
