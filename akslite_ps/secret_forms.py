@@ -57,7 +57,9 @@ def _quoted(text: str) -> Iterator[str]:
         yield "".join(f"\\u{ord(c):04x}" if c in "<>&'" else c for c in plain)
         yield "".join(f"\\u{ord(c):04X}" if c in "<>&'+`\"" else c for c in plain.replace('\\"', '"'))
     yield text.replace("'", "''")
-    yield "".join(f"`{c}" if c in '`$"' else c for c in text).replace("\r", "`r").replace("\n", "`n")
+    expanded = "".join(f"`{c}" if c in '`$"' else c for c in text)
+    yield expanded
+    yield expanded.replace("\r", "`r").replace("\n", "`n").replace("\t", "`t")
     yield text.replace('"', '""')
     yield shlex.quote(text).strip("'")
     markup = html.escape(text, quote=False)

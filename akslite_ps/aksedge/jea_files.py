@@ -241,7 +241,12 @@ def _readme(groups: Mapping[str, str], transcripts: str, installers: str | None)
             "}",
         ]
     )
-    sources = "Microsoft's own addresses" + (f", and from `{installers}`" if installers else "")
+    shared = (
+        f", and from `{installers}`" + (" (read with the computer's own account)" if installers.startswith("\\\\") else "")
+        if installers
+        else ""
+    )
+    sources = "Microsoft's own addresses" + shared
     more = "" if installers else " (more: `akslite jea export --installers FOLDER`)"
     return f"""# Least-privilege endpoints for AKS Edge Essentials
 

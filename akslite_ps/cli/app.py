@@ -12,6 +12,8 @@ import logging
 import os
 import signal
 import sys
+import threading
+import traceback
 from types import FrameType
 from typing import Annotated, Any, NoReturn
 
@@ -38,7 +40,7 @@ from akslite_ps.cli import (
 from akslite_ps.cli.exit_codes import FAILED, INTERRUPTED, OK, USAGE, for_error
 from akslite_ps.cli.output import drop, emit_json, say, show_error, visible, write
 from akslite_ps.errors import AksLiteError, UsageError
-from akslite_ps.secrets import RedactingFilter
+from akslite_ps.secrets import RedactingFilter, redact
 
 _PANELS = {
     "Set up": ("device", "config", "jea", "sandbox"),
@@ -98,6 +100,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     _set_up_streams()
     _set_up_logging(debug=debug)
     if arguments is None:
+        threading.excepthook = _show_thread_error
         _stop_on(signal.SIGTERM)
     try:
         code = _run(line, debug=debug, as_json=as_json)
@@ -229,6 +232,13 @@ class _Plain(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return visible(super().format(record))
+
+
+def _show_thread_error(args: threading.ExceptHookArgs) -> None:
+    """What ended a thread, as Python shows it, but without any known secret."""
+    if args.exc_value is not None and not issubclass(args.exc_type, SystemExit) and sys.stderr is not None:
+        lines = traceback.format_exception(args.exc_type, args.exc_value, args.exc_traceback)
+        sys.stderr.write(redact(f"in {args.thread.name if args.thread else 'a thread'}: {''.join(lines)}"))
 
 
 def _set_up_logging(*, debug: bool) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from akslite_ps.aksedge.config import DeploymentConfig
-from akslite_ps.cli.app import main
+from akslite_ps.cli.app import _show_thread_error, main
 from akslite_ps.sandbox import LocalSandbox
 from akslite_ps.sandbox.device.state import InstalledProduct
+from akslite_ps.secrets import REDACTOR
 
 Forms = Callable[[str], list[tuple[str, str]]]
 CANARY = """c'An"ary é%2F & $(x)` /+=="""
@@ -33,7 +35,7 @@ class Site:
     def __init__(self, sandbox: LocalSandbox, config: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.sandbox, self.config, self._capsys = sandbox, config, capsys
         (self.told,) = sandbox.devices
-        self.said = ""
+        self.said = self.out = ""
 
     @property
     def password(self) -> str:
@@ -43,6 +45,7 @@ class Site:
         with pytest.raises(SystemExit) as left:
             main([str(word) for word in line])
         said = self._capsys.readouterr()
+        self.out = said.out
         self.said += said.out + said.err
         return int(left.value.code or 0), said.out + said.err
 
@@ -97,9 +100,9 @@ def test_nothing_that_is_printed_logged_or_written_holds_a_secret(site: Site, ho
     code, text = site.run("device", "show", f"no-{CANARY}", "--debug")
     assert (code, "ERROR akslite_ps: the command failed" in text, "Traceback" in text) == (2, True, True), text
     logging.getLogger("somebody.else").warning("it said %s", CANARY, stack_info=True)
-    assert site.run("remove", "press-01", "--yes", "--confirm", "press-01")[0] in (0, 2)
-    site.run("deploy", *deploy, "--json")
-    runs = json.loads(site.run("runs", "list", "--json")[1])
+    assert site.run("runs", "list", "--json")[0] == 0
+    runs = json.loads(site.out)
+    assert site.run("resume", runs[0]["run_id"], "--json")[0] == 4
     for run in runs:
         assert site.run("runs", "show", run["run_id"], "--records")[0] == 0
         assert site.run("runs", "show", run["run_id"], "--json")[0] == 0
@@ -115,3 +118,15 @@ def test_nothing_that_is_printed_logged_or_written_holds_a_secret(site: Site, ho
     for secret in (CANARY, site.password):
         for _, inner in forms_of(secret):
             assert [name for name, data in sinks.items() if inner.encode() in data] == [], inner
+
+
+def test_what_ends_a_thread_is_shown_without_secrets(capsys: pytest.CaptureFixture[str]) -> None:
+    REDACTOR.add(CANARY)
+    try:
+        raise ValueError(f"it said {CANARY}")
+    except ValueError as error:
+        args = threading.ExceptHookArgs((type(error), error, error.__traceback__, threading.current_thread()))
+    _show_thread_error(args)
+    said = capsys.readouterr().err
+    assert "ValueError: it said <redacted>" in said
+    assert CANARY not in said

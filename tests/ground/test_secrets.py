@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from akslite_ps.errors import SecretUnavailable
@@ -59,6 +59,20 @@ def test_all_at_once_and_one_of_many(forms_of: Callable[[str], list[tuple[str, s
     for text in (everything, *(shown for shown, _ in forms_of(secret)), everything * 50):
         clean = redactor.text(text)
         assert [inner for _, inner in forms_of(secret) if inner in clean] == []
+
+
+@settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    secret=st.text(
+        st.characters(blacklist_categories=("Cs",)) | st.sampled_from("aZ0'\"`$&<>%+/=\\ \n\t€;|^!"), min_size=4, max_size=14
+    )
+)
+def test_any_text_is_redacted_in_every_form(forms_of: Callable[[str], list[tuple[str, str]]], secret: str) -> None:
+    redactor = Redactor()
+    redactor.add(secret)
+    for shown, inner in forms_of(secret):
+        if len(inner) >= 4 and inner not in REDACTED:
+            assert inner not in redactor.text(f"before {shown} after").replace(REDACTED, "\0"), shown
 
 
 def test_the_lines_of_a_key_are_redacted_one_by_one() -> None:

@@ -14,6 +14,7 @@ from akslite_ps.aksedge.session_port import Answer, DeviceSession, OnRecord
 from akslite_ps.errors import CmdletFailed, NotPermitted, UsageError
 from akslite_ps.secrets import redact
 
+_FULL_ENDPOINT = "Microsoft.PowerShell"
 _NEXT = "collect the product's event log and logs, and look for the first error in them"
 
 
@@ -86,12 +87,13 @@ class Sender:
 def with_role(error: NotPermitted, command: str) -> NotPermitted:
     """The same refusal with the endpoint that would allow the command."""
     endpoint = endpoint_for(command)
-    who = f"the endpoint {endpoint} allows it" if endpoint else "only administrators may: use the endpoint Microsoft.PowerShell"
+    who = f"the endpoint {endpoint} allows it" if endpoint else f"only administrators may: use the endpoint {_FULL_ENDPOINT}"
+    how = f"akslite device add {error.device or 'DEVICE'} --replace ... --configuration-name {endpoint or _FULL_ENDPOINT}"
     return NotPermitted(
         error.message,
         device=error.device,
         attempted=error.attempted or f"run {command}",
-        next_action=f"{who} (`akslite device add --configuration-name`)" + (f"; {error.next_action}" if error.next_action else ""),
+        next_action=f"{who} (`{how}`)" + (f"; {error.next_action}" if error.next_action else ""),
     )
 
 
