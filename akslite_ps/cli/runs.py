@@ -142,7 +142,7 @@ def verify_command(
     from akslite_ps.operations.evidence import verify_export, verify_runs
 
     last_hash: str | None = None
-    if what is not None and _names_file(what):
+    if what is not None and names_file(what):
         exported = read_export(Path(what))
         name, report = f"run {exported.summary.run_id} in {what}", verify_export(exported)
         last_hash = exported.rows[-1].hash if exported.rows else None
@@ -170,7 +170,7 @@ def verify_command(
     raise typer.Exit(OK if report.ok else FAILED)
 
 
-def _names_file(what: str) -> bool:
+def names_file(what: str) -> bool:
     """Whether a word is the name of a file rather than a run's id."""
     return Path(what).is_file() or what.endswith(".json") or Path(what).name != what
 
