@@ -144,7 +144,7 @@ def deploy(
         "deploy",
         device,
         make_plan,
-        same=lambda begun: begun.config == desired.as_data() and _same_installer(begun, msi, msi_sha256),
+        same=lambda begun: begun.config == desired.as_data() and same_installer(begun, msi, msi_sha256),
         refuse=refuse,
         blocked_code=_blocked_code,
         yes=yes,
@@ -310,7 +310,7 @@ def _make_plan(
     )
 
 
-def _same_installer(begun: Plan, msi: str | None, msi_sha256: str | None) -> bool:
+def same_installer(begun: Plan, msi: str | None, msi_sha256: str | None) -> bool:
     """Whether an unfinished plan takes the installer of this command; without one, whichever it takes."""
     from akslite_ps.operations import install
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from akslite_ps.cli.carrying_out import Unlock
 from akslite_ps.cli.device import known_name
 from akslite_ps.cli.device import load as load_device
 from akslite_ps.cli.exit_codes import FAILED, OK
@@ -86,6 +87,7 @@ def show_command(
 @app.command("abandon")
 def abandon_command(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its first characters.")],
+    unlock: Unlock = None,
     as_json: Json = False,
 ) -> None:
     """Give up an interrupted run: stop what may still run on the device, and end the run as cancelled."""
@@ -94,7 +96,7 @@ def abandon_command(
 
     with Journal.open(journal_file()) as journal:
         summary = journal.find_run(run)
-        stopped = abandon(load_device(summary.device), summary.run_id, journal=journal)
+        stopped = abandon(load_device(summary.device), summary.run_id, journal=journal, force_token=unlock)
     left = "a command was still running there and has been stopped" if stopped else "nothing was running there any more"
     emit(
         {"run_id": summary.run_id, "device": summary.device, "stopped": stopped},
