@@ -50,7 +50,7 @@ def list_command(
 @app.command("show")
 def show_command(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its first characters.")],
-    records: Annotated[bool, typer.Option("--records", help="Also show what the device said.")] = False,
+    records: Annotated[bool, typer.Option("--records", help="Also show what the device said, and how far it was read.")] = False,
     as_json: Json = False,
 ) -> None:
     """Show one run: its steps, their outcomes and the journal's rows."""
@@ -77,7 +77,7 @@ def show_command(
         )
         table(
             ("TIME", "STEP", "KIND", "DATA"),
-            ((_time(r.time), r.step_id, r.kind, _short(r.data)) for r in rows if records or r.kind != "record"),
+            ((_time(r.time), r.step_id, r.kind, _short(r.data)) for r in rows if records or r.kind not in ("record", "place")),
         )
 
     data = {**summary.as_data(), "intact": intact.ok, "rows": [r.as_data() for r in rows]}
