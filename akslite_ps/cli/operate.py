@@ -28,6 +28,7 @@ from akslite_ps.cli.device import load as load_device
 from akslite_ps.cli.exit_codes import CHANGES, FAILED, OK, USAGE
 from akslite_ps.cli.output import Json, emit, say, write
 from akslite_ps.cli.questions import Questions
+from akslite_ps.cli.runs import names_file
 from akslite_ps.errors import AksLiteError, ConfigError, ConfigIssue, UsageError
 from akslite_ps.home import journal_file
 
@@ -143,7 +144,7 @@ def deploy(
         "deploy",
         device,
         make_plan,
-        same=lambda begun: begun.config == desired.as_data() and _same_installer(begun, msi, msi_sha256),
+        same=lambda begun: begun.config == desired.as_data() and same_installer(begun, msi, msi_sha256),
         refuse=refuse,
         blocked_code=_blocked_code,
         yes=yes,
@@ -170,6 +171,8 @@ def resume(
     from akslite_ps.cli.progress import TerminalView
     from akslite_ps.journal import Journal
 
+    if run_id is not None and names_file(run_id):
+        raise _no_run_to_resume(Path(run_id))
     with Journal.open(journal_file()) as journal:
         if run_id is not None:
             summary = journal.find_run(run_id)
@@ -188,6 +191,19 @@ def resume(
                 force_token=unlock,
             )
     finish(run, windows_exit_codes=windows_exit_codes, as_json=as_json)
+
+
+def _no_run_to_resume(file: Path) -> UsageError:
+    from akslite_ps.journal import read_export
+
+    run = read_export(file).summary
+    return UsageError(
+        f"{file} is a record of run {run.run_id}; only its journal can go on with it",
+        device=run.device,
+        attempted="resume the run",
+        next_action=f"where {run.owner} started it: akslite resume {run.run_id}; elsewhere give the command ({run.operation}) "
+        "anew: what is done is found so",
+    )
 
 
 def status(
@@ -294,7 +310,7 @@ def _make_plan(
     )
 
 
-def _same_installer(begun: Plan, msi: str | None, msi_sha256: str | None) -> bool:
+def same_installer(begun: Plan, msi: str | None, msi_sha256: str | None) -> bool:
     """Whether an unfinished plan takes the installer of this command; without one, whichever it takes."""
     from akslite_ps.operations import install
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from akslite_ps.cli.carrying_out import Unlock
 from akslite_ps.cli.device import known_name
 from akslite_ps.cli.device import load as load_device
 from akslite_ps.cli.exit_codes import FAILED, OK
@@ -51,7 +52,7 @@ def show_command(
     run: Annotated[
         str | None, typer.Argument(metavar="[RUN]", help="A run's id, or its first characters. Default: the newest run.")
     ] = None,
-    records: Annotated[bool, typer.Option("--records", help="Also show what the device said.")] = False,
+    records: Annotated[bool, typer.Option("--records", help="Also show what the device said, and how far it was read.")] = False,
     as_json: Json = False,
 ) -> None:
     """Show one run: its steps, their outcomes and the journal's rows."""
@@ -78,7 +79,7 @@ def show_command(
         )
         table(
             ("TIME", "STEP", "KIND", "DATA"),
-            ((_time(r.time), r.step_id, r.kind, _short(r.data)) for r in rows if records or r.kind != "record"),
+            ((_time(r.time), r.step_id, r.kind, _short(r.data)) for r in rows if records or r.kind not in ("record", "place")),
         )
 
     data = {**summary.as_data(), "intact": intact.ok, "rows": [r.as_data() for r in rows]}
@@ -88,6 +89,7 @@ def show_command(
 @app.command("abandon")
 def abandon_command(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its first characters.")],
+    unlock: Unlock = None,
     as_json: Json = False,
 ) -> None:
     """Give up an interrupted run: stop what may still run on the device, and end the run as cancelled."""
@@ -96,7 +98,7 @@ def abandon_command(
 
     with Journal.open(journal_file()) as journal:
         summary = journal.find_run(run)
-        stopped = abandon(load_device(summary.device), summary.run_id, journal=journal)
+        stopped = abandon(load_device(summary.device), summary.run_id, journal=journal, force_token=unlock)
     left = "a command was still running there and has been stopped" if stopped else "nothing was running there any more"
     emit(
         {"run_id": summary.run_id, "device": summary.device, "stopped": stopped},
@@ -144,7 +146,7 @@ def verify_command(
     from akslite_ps.operations.evidence import verify_export, verify_runs
 
     last_hash: str | None = None
-    if what is not None and _names_file(what):
+    if what is not None and names_file(what):
         exported = read_export(Path(what))
         name, report = f"run {exported.summary.run_id} in {what}", verify_export(exported)
         last_hash = exported.rows[-1].hash if exported.rows else None
@@ -178,7 +180,7 @@ def _newest(journal: Journal) -> RunSummary:
     raise UsageError(f"no runs yet in {journal.path}", attempted="show the newest run", next_action="run an operation first")
 
 
-def _names_file(what: str) -> bool:
+def names_file(what: str) -> bool:
     """Whether a word is the name of a file rather than a run's id."""
     return Path(what).is_file() or what.endswith(".json") or Path(what).name != what
 

@@ -25,8 +25,9 @@ def plan(the_plan: Plan, *, all_findings: bool = True) -> None:
             title=title,
         )
         title = None
-    if len(shown) < len(the_plan.findings):
-        say(f"{len(the_plan.findings) - len(shown)} further checks passed; --what-if shows them", style="dim")
+    if passed := len(the_plan.findings) - len(shown):
+        checks = "1 further check" if passed == 1 else f"{passed} further checks"
+        say(f"{checks} passed; --what-if shows {'it' if passed == 1 else 'them'}", style="dim")
     if the_plan.steps:
         say("")
         table(
@@ -62,8 +63,8 @@ def _summary(the_plan: Plan) -> str:
     to_do = f"{len(needed)} of {len(the_plan.steps)} steps to do"
     if not all(step.typical_s for step in needed):
         return f"{to_do}; how long they take on a real device is not known"
-    minutes = round(sum(step.typical_s or 0 for step in needed) / 60)
-    return f"{to_do}, usually about {minutes} minutes on a real device"
+    minutes = max(1, round(sum(step.typical_s or 0 for step in needed) / 60))
+    return f"{to_do}, usually about {minutes} minute{'s' if minutes > 1 else ''} on a real device"
 
 
 def run(done: Run) -> None:

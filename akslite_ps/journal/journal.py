@@ -22,7 +22,7 @@ from akslite_ps.home import journal_file
 from akslite_ps.journal.chain import verify_chain
 from akslite_ps.journal.lock import DeviceLock, DeviceLocks, LockInfo, owner_name
 from akslite_ps.journal.rows import ChainReport, Row, RowKind, RunSummary, content_hash, json_text
-from akslite_ps.journal.store import JournalError, connect, unpack
+from akslite_ps.journal.store import JournalError, connect, connect_to_read, unpack
 from akslite_ps.journal.writer import Entry, GroupWriter, NewRun
 
 LARGEST_RECORD = 4 * 1024 * 1024
@@ -53,7 +53,7 @@ class Journal:
         self.path = path
         self.locks = DeviceLocks(path.parent / "locks")
         self._clock = clock
-        self._reader = connect(path)
+        self._reader = connect_to_read(path)
         self._reading = threading.RLock()
         self._writer = GroupWriter(lambda: connect(path), clock)
 

@@ -113,6 +113,33 @@ def connect(path: Path, *, migrations: Sequence[Migration] = MIGRATIONS) -> sqli
     return connection
 
 
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """As :func:`connect`; a journal on a medium that cannot be written (a backup, an audit's copy) is opened for reading alone.
+
+    Raises:
+        JournalError: As for :func:`connect`; also where a write-ahead log lies beside such a file, whose rows would be missed.
+    """
+    try:
+        return connect(path)
+    except JournalError as error:
+        cause = error.__cause__
+        if not isinstance(cause, sqlite3.OperationalError) or cause.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY:
+            raise
+        log = path.with_name(path.name + "-wal")
+        if log.exists() and log.stat().st_size:
+            error.next_action = "copy the whole folder to where it can be written, and name that with AKSLITE_HOME"
+            raise
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+    if (_application(connection), _version(connection)) != (APPLICATION_ID, len(MIGRATIONS)):
+        connection.close()
+        raise JournalError(
+            f"{path} is no journal of this version, and cannot be brought up to date: it cannot be written",
+            attempted="open the journal",
+            next_action="copy the whole folder to where it can be written, and name that with AKSLITE_HOME",
+        )
+    return connection
+
+
 def _configure(connection: sqlite3.Connection) -> None:
     deadline = time.monotonic() + _BUSY_TIMEOUT_S
     while True:

@@ -179,9 +179,25 @@ class Walk:
         except AksLiteError as caught:
             error = caught
             done = Done(self._outcome_of(caught), caught.message)
+            if done.outcome is Outcome.FAILED and (changed := self._changed_since_planned(step)):
+                error.next_action = f"the device is no longer as the plan found it ({changed}): make a new plan"
         if self._in_flight is not None and done.outcome in (Outcome.UNREACHABLE, Outcome.UNKNOWN):
             return self._result(step, done, error, started)  # no result row: the attempt is still on its way
         return self._journal_result(step, done, error, started)
+
+    def _changed_since_planned(self, failed: Step) -> str | None:
+        """What the plan found already so before a step that failed, and is so no longer; None where nothing is."""
+        for step in self._plan.steps[: self._plan.steps.index(failed)]:
+            code = self._code[step.kind]
+            if step.needed or type(code).check is StepCode.check:
+                continue
+            try:
+                check = code.check(self._work(step, None, attempt=0))
+            except AksLiteError:
+                return None
+            if check.verdict is Verdict.NOT_SO:
+                return check.detail
+        return None
 
     def _journal_result(self, step: Step, done: Done, error: AksLiteError | None, started: dt.datetime | None = None) -> StepResult:
         result = self._result(step, done, error, started)
@@ -271,9 +287,10 @@ class Walk:
                 )
         return read()
 
-    def _work(self, step: Step, left: InFlight | None) -> Work:
-        attempt = left.attempt if left is not None else self._history.attempts.get(step.id, 0) + 1
-        self._history.attempts[step.id] = attempt
+    def _work(self, step: Step, left: InFlight | None, *, attempt: int | None = None) -> Work:
+        if attempt is None:
+            attempt = left.attempt if left is not None else self._history.attempts.get(step.id, 0) + 1
+            self._history.attempts[step.id] = attempt
         return Work(
             controller=self._controller,
             sessions=self._sessions,

@@ -94,3 +94,33 @@ def test_what_is_neither_a_run_nor_a_file_is_said_to_be_so(run: Run, home: Path,
     assert run("runs", "verify")[0] == 2
     code, _, err = run("runs", "verify", tmp_path / "none.json")
     assert (code, "No such file" in err or "cannot find" in err) == (2, True)
+
+
+DAMAGES = [
+    "UPDATE rows SET data = '{broken' WHERE seq = 3",
+    "UPDATE rows SET data = '[1]' WHERE kind IN ('run-ended', 'interrupted')",
+    "UPDATE rows SET kind = 'telepathy' WHERE seq = 3",
+    "UPDATE runs SET started = 'yesterday'",
+]
+
+
+@pytest.mark.parametrize("statement", DAMAGES)
+def test_a_damaged_journal_is_a_clear_failure_of_every_command(
+    statement: str, run: Run, journal_path: Path, tmp_path: Path
+) -> None:
+    killed = json.loads(run("runs", "list", "--json")[1])[0]["run_id"]
+    change(journal_path, statement)
+    for line in (("runs", "show", killed), ("runs", "export", killed, tmp_path / "run.json"), ("runs", "verify")):
+        code, _, err = run(*line)
+        assert (code, "fault of akslite" in err) == (4, False), line
+    assert "next:" in run("runs", "show", killed)[2]
+
+
+def test_an_exported_run_is_a_record_and_not_gone_on_with(run: Run, journal_path: Path, tmp_path: Path) -> None:
+    file = tmp_path / "run.json"
+    killed = json.loads(run("runs", "list", "--json")[1])[0]["run_id"]
+    run("runs", "export", killed, file)
+    code, _, err = run("resume", file)
+    assert code == 2
+    assert f"akslite resume {killed}" in err
+    assert "give the command (deploy) anew" in err

@@ -16,7 +16,8 @@ import pytest
 
 from akslite_ps.aksedge.config.secret_values import HeldSecret
 from akslite_ps.errors import UsageError
-from akslite_ps.journal import Journal, JournalError, RowKind, read_export, write_export, writer
+from akslite_ps.journal import Journal, JournalError, RowKind, read_export, store, write_export, writer
+from akslite_ps.journal import journal as journal_module
 from akslite_ps.journal.rows import json_ready
 from akslite_ps.journal.store import MIGRATIONS, connect
 from akslite_ps.outcome import Outcome
@@ -308,6 +309,37 @@ def test_a_foreign_or_newer_file_is_refused_and_left_alone(tmp_path: Path) -> No
     with pytest.raises(JournalError, match="not a database"):
         Journal.open(text)
     assert text.read_text(encoding="utf-8").startswith("this is")
+
+
+@pytest.fixture
+def not_writable(journal: Journal, journal_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A journal with a run, on a medium that cannot be written."""
+    run_id = begin(journal)
+    journal.close()
+
+    def refuse(path: Path) -> sqlite3.Connection:
+        cause = sqlite3.OperationalError("attempt to write a readonly database")
+        cause.sqlite_errorcode = sqlite3.SQLITE_READONLY
+        raise JournalError(f"{path}: {cause}") from cause
+
+    monkeypatch.setattr(store, "connect", refuse)
+    monkeypatch.setattr(journal_module, "connect", refuse)
+    return run_id
+
+
+def test_a_journal_that_cannot_be_written_can_be_read(not_writable: str, journal_path: Path) -> None:
+    with Journal.open(journal_path) as journal:
+        assert [run.run_id for run in journal.runs()] == [not_writable]
+        assert journal.verify().ok
+        with pytest.raises(JournalError, match="readonly"):
+            journal.append(not_writable, "intent")
+
+
+def test_one_with_rows_that_only_its_log_holds_is_not_read_in_part(not_writable: str, journal_path: Path) -> None:
+    journal_path.with_name(f"{journal_path.name}-wal").write_bytes(b"rows")
+    with pytest.raises(JournalError, match="readonly") as caught:
+        Journal.open(journal_path)
+    assert "copy the whole folder" in (caught.value.next_action or "")
 
 
 def test_an_older_file_takes_the_migrations_it_lacks_and_keeps_its_rows(journal: Journal, journal_path: Path) -> None:

@@ -35,12 +35,12 @@ Script = Sequence["Record | Callable[[FakeShell], None]"]
 
 @dataclass
 class FakePipeline:
-    """What runs on the device; lives on when its client is gone."""
+    """What runs on the device; lives on when its client is gone, and says again what nobody took note of."""
 
     command: str
     script: deque[Any]
     id: str = field(default_factory=lambda: str(uuid.uuid4()).upper())
-    handed: int = 0
+    said: list[Record] = field(default_factory=list)
 
 
 @dataclass
@@ -120,7 +120,8 @@ class FakeHost:
         if shell_id not in self.shells:
             raise SessionLost("the session no longer exists on the device", device=device.name)
         self.shells[shell_id].disconnected = False
-        return FakeSession(self, self.shells[shell_id], device)
+        place = None if isinstance(left, str) else left.place
+        return FakeSession(self, self.shells[shell_id], device, read_to=place.received if place else None)
 
     def require(self, device: Device) -> None:
         if not self.reachable:
@@ -130,8 +131,8 @@ class FakeHost:
 class FakeSession:
     language = "none"
 
-    def __init__(self, host: FakeHost, shell: FakeShell, device: Device) -> None:
-        self.host, self.shell, self.device = host, shell, device
+    def __init__(self, host: FakeHost, shell: FakeShell, device: Device, read_to: int | None = None) -> None:
+        self.host, self.shell, self.device, self._read_to = host, shell, device, read_to
 
     @property
     def shell_id(self) -> str:
@@ -161,7 +162,7 @@ class FakeSession:
         return FakeInvocation(self, pipeline)
 
     def running(self) -> list[FakeInvocation]:
-        return [FakeInvocation(self, pipeline) for pipeline in self.shell.pipelines.values()]
+        return [FakeInvocation(self, pipeline, self._read_to) for pipeline in self.shell.pipelines.values()]
 
     def disconnect(self) -> None:
         self.shell.disconnected = True
@@ -178,20 +179,24 @@ class FakeSession:
 
 
 class FakeInvocation:
-    def __init__(self, session: FakeSession, pipeline: FakePipeline) -> None:
+    def __init__(self, session: FakeSession, pipeline: FakePipeline, read_to: int | None = None) -> None:
         self._session, self._pipeline = session, pipeline
+        self._read_to = len(pipeline.said) if read_to is None else read_to
         self.id, self.command = pipeline.id, pipeline.command
         self.state = InvocationState.RUNNING
         self._seen: list[Record] = []
 
     @property
     def reference(self) -> InvocationReference:
-        place = ReadingPlace(received=self._pipeline.handed)
+        place = ReadingPlace(received=self._read_to)
         return InvocationReference(self._session.device.name, self._session.shell_id, self.id, self.command, place)
 
     def records(self, timeout_s: float | None = None) -> Iterator[Record]:
-        script = self._pipeline.script
-        while script:
+        script, said = self._pipeline.script, self._pipeline.said
+        while script or self._read_to < len(said):
+            if self._read_to < len(said):
+                yield self._handed(said[self._read_to])
+                continue
             item = script[0]
             if isinstance(item, threading.Event):
                 if not item.wait(timeout_s):
@@ -200,9 +205,7 @@ class FakeInvocation:
                 continue
             script.popleft()
             if isinstance(item, Record):
-                self._pipeline.handed += 1
-                self._seen.append(replace(item, seq=self._pipeline.handed))
-                yield self._seen[-1]
+                said.append(replace(item, seq=len(said) + 1))
             else:
                 try:
                     item(self._session.shell)
@@ -212,6 +215,11 @@ class FakeInvocation:
         failed = any(isinstance(record, ErrorRecord) and record.terminating for record in self._seen)
         self.state = InvocationState.FAILED if failed else InvocationState.COMPLETED
         self._session.shell.pipelines.pop(self.id, None)
+
+    def _handed(self, record: Record) -> Record:
+        self._read_to += 1
+        self._seen.append(record)
+        return record
 
     def result(self) -> Result:
         return Result(

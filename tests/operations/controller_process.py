@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,13 @@ class Moments:
     Args:
         journal: The journal; its appending methods are replaced.
         die_at: The name of the moment at which this process kills itself; None: never.
+        by_ctrl_c: Not killed there, but interrupted as by a person.
     """
 
-    def __init__(self, journal: Journal, die_at: str | None) -> None:
+    def __init__(self, journal: Journal, die_at: str | None, *, by_ctrl_c: bool = False) -> None:
         self.passed: list[str] = []
         self._die_at = die_at
+        self._by_ctrl_c = by_ctrl_c
         self._counts: dict[str, int] = {}
         self._begin, self._append, self._append_records = journal.begin_run, journal.append, journal.append_records
         journal.begin_run, journal.append, journal.append_records = self.begin_run, self.append, self.append_records  # type: ignore[method-assign]
@@ -71,6 +74,8 @@ class Moments:
         if told:
             self.passed.append(name)
         if name == self._die_at:
+            if self._by_ctrl_c:
+                raise KeyboardInterrupt
             die()
 
 
@@ -117,7 +122,7 @@ class HealthyCluster(ClusterReading):
 def work(told: Mapping[str, Any]) -> list[str]:
     """Apply a plan, or go on with a run; returns the moments that passed."""
     device, journal = Device.model_validate(told["device"]), Journal.open(Path(told["journal"]))
-    moments = Moments(journal, told.get("die_at"))
+    moments = Moments(journal, told.get("die_at"), by_ctrl_c=told.get("by_ctrl_c", False))
     limits = Limits(**told["limits"])
     controller = Controller(
         journal,
@@ -125,11 +130,12 @@ def work(told: Mapping[str, Any]) -> list[str]:
         clock=FastClock(told.get("faster", 1.0)),
         open_cluster=lambda device, _: HealthyCluster(device.name),  # type: ignore[arg-type,return-value]
     )
-    if told.get("resume"):
-        resume(device, journal=journal, run_id=told["resume"], controller=controller)
-    else:
-        plan = Plan.model_validate(told["plan"])
-        apply(plan, device, approved_hash=plan.hash, journal=journal, controller=controller)
+    with suppress(KeyboardInterrupt):
+        if told.get("resume"):
+            resume(device, journal=journal, run_id=told["resume"], controller=controller)
+        else:
+            plan = Plan.model_validate(told["plan"])
+            apply(plan, device, approved_hash=plan.hash, journal=journal, controller=controller)
     journal.close()
     return moments.passed
 

@@ -358,6 +358,18 @@ def test_an_existing_deployment_is_left_alone_or_said_to_differ(
     assert verified.finished
 
 
+def test_a_device_that_changed_since_it_was_planned_is_told_where_a_step_fails_for_it(make: Make, go: Go, simulated: Any) -> None:
+    simulated.install()
+    plan = make()
+    simulated.update(product=None)
+    run = go(plan)
+    assert run.outcome is Outcome.FAILED
+    error = run.results[-1].error
+    assert error is not None
+    assert error["next_action"] == "the device is no longer as the plan found it (the product is not installed): make a new plan"
+    assert go(make()).finished
+
+
 def test_verifying_needs_a_deployment(simulated: Any) -> None:
     plan = verify.plan(simulated.device)
     assert plan.blocked

@@ -213,24 +213,25 @@ class Bench:
                 self._copies[name, step_id] = self._copy(name, step_id)
         return self._whole[name]
 
-    def stories(self, name: str, deaths: Sequence[Sequence[str]]) -> list[Story]:
+    def stories(self, name: str, deaths: Sequence[Sequence[str]], *, by_ctrl_c: bool = False) -> list[Story]:
         """A story for each of these moments of death, several at once."""
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            return list(pool.map(lambda moments: self.story(name, *moments), deaths))
+            return list(pool.map(lambda moments: self.story(name, *moments, by_ctrl_c=by_ctrl_c), deaths))
 
-    def story(self, name: str, *deaths: str) -> Story:
+    def story(self, name: str, *deaths: str, by_ctrl_c: bool = False) -> Story:
         """Carry an operation out on a fresh device; where the controller died, another one goes on.
 
         Args:
             name: The operation.
             deaths: At which moment the first controller kills itself, the second, and so on.
+            by_ctrl_c: They are interrupted there, not killed.
         """
         scene = self._scene(name, deaths[0] if deaths else None)
         story = scene.story
         controllers = self._free.get()
         try:
             passed = self._folder / f"{story.host.name}.json"
-            told = scene.told | {"passed": str(passed)}
+            told = scene.told | {"passed": str(passed), "by_ctrl_c": by_ctrl_c}
             for death in (*deaths, None):
                 with Journal.open(Path(told["journal"])) as journal:
                     runs = journal.runs()
@@ -385,6 +386,16 @@ def faults(story: Story, whole: Story, operation: Operation) -> list[str]:
     found += [f"{step} is missing" for step in (whole.output().keys() - story.output().keys()) & kept]
     found += [f"{step}: records {numbers}" for step, numbers in story.record_numbers().items() if numbers != sorted(set(numbers))]
     return found
+
+
+@pytest.mark.parametrize("name", ["update", "remove"])
+def test_ctrl_c_at_any_boundary_leaves_a_run_that_goes_on(name: str, bench: Bench) -> None:
+    whole = bench.whole(name)
+    for moment, story in zip(
+        whole.moments, bench.stories(name, [[moment] for moment in whole.moments], by_ctrl_c=True), strict=True
+    ):
+        assert faults(story, whole, OPERATIONS[name]) == [], f"interrupted {moment}"
+        assert len(story.exits) == 2 or moment.split()[2] in ("place", "run-ended"), f"not interrupted {moment}"
 
 
 WHOLE_OUTPUT = [

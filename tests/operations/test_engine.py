@@ -6,6 +6,9 @@ import datetime as dt
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -421,6 +424,55 @@ def test_ctrl_c_while_events_are_shown_loses_nothing(moment: type, go: Go, again
     assert journal.rows(run.run_id)[-1].kind is RowKind.INTERRUPTED
     assert again().finished
     assert host.sent == ["Set-So", "Test-So"]
+
+
+class Interrupting:
+    """A journal whose user presses Ctrl-C before or after the n-th time that it writes."""
+
+    def __init__(self, journal: Journal, at: int) -> None:
+        self._journal, self._at, self.calls = journal, at, 0
+        self.append, self.append_records = self._around(journal.append), self._around(journal.append_records)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._journal, name)
+
+    def _around(self, write: Callable[..., None]) -> Callable[..., None]:
+        def written(*row: Any, **how: Any) -> None:
+            self._pass()
+            write(*row, **how)
+            self._pass()
+
+        return written
+
+    def _pass(self) -> None:
+        self.calls += 1
+        if self.calls == self._at:
+            raise KeyboardInterrupt
+
+
+def test_ctrl_c_at_any_boundary_of_the_journal_can_be_resumed_and_sends_nothing_twice(
+    device: Device, tmp_path: Path, host: Any, controller: Controller
+) -> None:
+    whole = Interrupting(controller.journal, 0)
+    plan = plan_of("make", "look")
+    apply(plan, device, approved_hash=plan.hash, journal=controller.journal, controller=replace(controller, journal=whole))
+    scripts = {"Set-So": [host.say("one"), host.say("two"), host.become_so, host.put_out("OK")], "Test-So": [host.put_out(True)]}
+    assert whole.calls > 20
+    for at in range(1, whole.calls + 1):
+        fresh = type(host)()
+        fresh.scripts = scripts
+        with Journal.open(tmp_path / f"{at}" / "journal.sqlite") as journal:
+            now = replace(controller, journal=journal, open_session=fresh.open_session, attach_session=fresh.attach_session)
+            interrupted = replace(now, journal=Interrupting(journal, at))
+            with suppress(KeyboardInterrupt):
+                apply(plan, device, approved_hash=plan.hash, journal=journal, controller=interrupted)
+            (run,) = journal.runs()
+            assert (run.state, journal.holder(device.name)) == ("interrupted" if at < whole.calls else "ended", None)
+            if run.state == "interrupted":
+                assert resume(device, journal=journal, controller=now).finished
+            assert fresh.sent.count("Set-So") == 1, f"interrupted at write {at}"
+            assert said(journal, run.run_id) == ["one", "two"]
+            assert journal.verify().ok
 
 
 def test_an_interruption_before_sending_is_cancelled_and_nothing_is_left(go: Go, again: Go, host: Any) -> None:
