@@ -141,7 +141,7 @@ def _lines(state: ClusterState, pod: Object, status: Object, request: ResourceRe
     if waiting and "terminated" not in previous:
         raise bad_request(f'container "{status["name"]}" in pod "{name_of(pod)}" is waiting to start: {waiting["reason"]}')
     shown = previous if waiting or request.flag("previous") else status["state"]
-    begun = parse_timestamp((shown.get("running") or shown.get("terminated"))["startedAt"])
+    begun = parse_timestamp((shown.get("running") or shown["terminated"])["startedAt"])
     elapsed = (state.now - begun).total_seconds() if "running" in shown else None
     container = next(item for item in pod["spec"]["containers"] if item["name"] == status["name"])
     lines = said_by(container, elapsed)
