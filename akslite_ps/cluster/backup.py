@@ -15,7 +15,8 @@ import datetime as dt
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ FORMAT = 1
 MANIFEST = "backup.json"
 _FILE = re.compile(r"\d{4}-[A-Za-z0-9._-]+\.json.*")
 FIELD_MANAGER = "akslite-restore"
+_DEFINITION = "CustomResourceDefinition"
+_DEFINITION_POLL_S = 0.25
 
 
 class SavedFile(BaseModel):
@@ -185,16 +188,19 @@ def clear_unfinished(folder: Path) -> None:
         raise UsageError(f"the unfinished backup in {folder} cannot be removed: {error.strerror or error}") from None
 
 
-def restore(api: Api, backup: Backup, folder: Path, *, on_object: Callable[[str], None] | None = None) -> Restored:
+def restore(
+    api: Api, backup: Backup, folder: Path, *, on_object: Callable[[str], None] | None = None, within_s: float = 60.0
+) -> Restored:
     """Apply a backup's objects on the server side, in its order. What fails is told and does not stop the rest.
 
-    What failed is tried once more at the end: the kinds that a definition brings are served a moment after it.
+    The kinds that definitions bring are served a moment after them: that is waited for. What failed is tried once more at the end.
 
     Args:
         api: The cluster.
         backup: From :meth:`Backup.load`.
         folder: Its folder.
         on_object: Told of each object before it is applied.
+        within_s: The longest wait for the kinds of the definitions, in seconds.
 
     Raises:
         Unreachable: The cluster does not answer.
@@ -202,8 +208,12 @@ def restore(api: Api, backup: Backup, folder: Path, *, on_object: Callable[[str]
     """
     applied: list[str] = []
     failed: dict[str, str] = {}
+    definitions: list[str] = []
     for again in (False, True):
         for saved in [saved for saved in backup.files if not again or saved.path in failed]:
+            if definitions and saved.kind != _DEFINITION:
+                _wait_until_established(api, definitions, within_s)
+                definitions.clear()
             if on_object is not None:
                 on_object(f"{saved.kind} {saved.name}")
             data = json.loads((folder / saved.file).read_text(encoding="utf-8"))
@@ -216,7 +226,22 @@ def restore(api: Api, backup: Backup, folder: Path, *, on_object: Callable[[str]
             else:
                 failed.pop(saved.path, None)
                 applied.append(saved.path)
+                if saved.kind == _DEFINITION:
+                    definitions.append(saved.path)
     return Restored(tuple(applied), failed)
+
+
+def _wait_until_established(api: Api, paths: Iterable[str], within_s: float) -> None:
+    """Wait until a cluster serves the kinds of these definitions. One that is not served in time shows when its objects fail."""
+    end = time.monotonic() + within_s
+    for path in paths:
+        while not _is_established(api.get_json(path)) and time.monotonic() < end:
+            time.sleep(_DEFINITION_POLL_S)
+
+
+def _is_established(definition: Mapping[str, Any]) -> bool:
+    conditions = (definition.get("status") or {}).get("conditions") or ()
+    return any(item.get("type") == "Established" and item.get("status") == "True" for item in conditions)
 
 
 def _write(folder: Path, number: int, kind: Kind, data: dict[str, Any]) -> SavedFile:

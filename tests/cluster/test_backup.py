@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,6 +98,70 @@ def test_a_workload_is_there_again_in_another_cluster(serve: Callable[..., Serve
         assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == "voting:1"
         again = restore(other, Backup.load(folder), folder)
         assert again.failed == {}
+
+
+SCHEMA = {"type": "object", "properties": {"spec": {"type": "object", "properties": {"force": {"type": "integer"}}}}}
+OF_ONES_OWN: dict[str, dict[str, Any]] = {
+    "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/presses.plant.example": {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "presses.plant.example"},
+        "spec": {
+            "group": "plant.example",
+            "scope": "Namespaced",
+            "names": {"plural": "presses", "kind": "Press"},
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": SCHEMA}}],
+        },
+    },
+    "/apis/plant.example/v1/namespaces/default/presses/p": {
+        "apiVersion": "plant.example/v1",
+        "kind": "Press",
+        "metadata": {"name": "p", "namespace": "default"},
+        "spec": {"force": 7},
+    },
+    "/apis/batch/v1/namespaces/default/jobs/once": {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "once", "namespace": "default"},
+        "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "busybox:1"}]}}},
+    },
+}
+
+
+def is_served(definition: dict[str, Any]) -> bool:
+    return any((item["type"], item["status"]) == ("Established", "True") for item in definition["status"]["conditions"])
+
+
+def test_kinds_of_ones_own_are_waited_for_and_jobs_find_their_new_pods(serve: Callable[..., ServedCluster], tmp_path: Path) -> None:
+    folder = tmp_path / "backup"
+    with Cluster.from_kubeconfig(serve().kubeconfig, device="press-01") as cluster:
+        definition, *others = OF_ONES_OWN
+        cluster.apply_json(definition, OF_ONES_OWN[definition], manager="test")
+        while not is_served(cluster.get_json(definition)):
+            time.sleep(0.05)
+        for path in others:
+            cluster.apply_json(path, OF_ONES_OWN[path], manager="test")
+        save(cluster, folder, device="press-01")
+    with Cluster.from_kubeconfig(serve().kubeconfig, device="press-02") as other:
+        done = restore(other, Backup.load(folder), folder)
+        assert done.failed == {}
+        assert set(done.applied) == set(OF_ONES_OWN)
+        assert other.get_json("/apis/plant.example/v1/namespaces/default/presses/p")["spec"] == {"force": 7}
+        job = other.get_json("/apis/batch/v1/namespaces/default/jobs/once")
+        assert job["spec"]["selector"]["matchLabels"] == {"batch.kubernetes.io/controller-uid": job["metadata"]["uid"]}
+
+
+def test_a_definition_that_never_takes_effect_does_not_hold_the_rest_up(
+    serve: Callable[..., ServedCluster], tmp_path: Path
+) -> None:
+    folder = tmp_path / "backup"
+    with Cluster.from_kubeconfig(serve().kubeconfig, device="press-01") as cluster:
+        for path in list(OF_ONES_OWN)[::2]:
+            cluster.apply_json(path, OF_ONES_OWN[path], manager="test")
+        save(cluster, folder, device="press-01")
+    with Cluster.from_kubeconfig(serve().kubeconfig, device="press-02") as other:
+        done = restore(other, Backup.load(folder), folder, within_s=0.0)
+        assert "/apis/batch/v1/namespaces/default/jobs/once" in done.applied
 
 
 def test_secrets_are_saved_only_where_that_is_wanted(served: ServedCluster, tmp_path: Path) -> None:

@@ -205,3 +205,19 @@ def test_a_day_that_never_comes_is_never_due():
 def test_how_a_container_ends_is_read_from_its_command(command, seconds, code):
     end = end_of({"command": command})
     assert (end.seconds, end.code if end.seconds is not None else 0) == (seconds, code)
+
+
+def test_what_a_command_echoes_is_in_the_log(caller):
+    log = "/api/v1/namespaces/default/pods/p/log"
+    script = "echo one; sleep 30; echo 'two  words'; exit 4"
+    caller.create("/api/v1/namespaces/default/pods", {"metadata": {"name": "p"}, "spec": pod("sh", "-c", script)})
+    assert "waiting to start" in caller.get(log, expect=400)["message"]
+    pass_time(caller, 15)
+    assert caller.get(log) == "one\n"
+    pass_time(caller, 40)
+    assert caller.get(log) == "one\ntwo  words\n"
+    assert caller.get(log, tailLines="1") == "two  words\n"
+    assert caller.get(log, tailLines="0") == ""
+    stamp, _, line = caller.get(log, timestamps="true", tailLines="1").partition(" ")
+    assert (stamp[:10], line) == ("2026-04-01", "two  words\n")
+    assert "previous terminated container" in caller.get(log, expect=400, previous="true")["message"]

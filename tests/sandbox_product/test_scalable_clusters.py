@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from akslite_ps.sandbox.device import join_tokens
+from akslite_ps.sandbox.device import join_tokens, updates
 from akslite_ps.sandbox.device.arc import connectivity
 from akslite_ps.sandbox.supervisor import Sandbox
 
@@ -381,3 +381,54 @@ async def test_a_machine_that_joined_tells_the_arc_status_of_its_cluster(machine
 
     await second.run(("Stop-AksEdgeNode", {}))
     assert await second.one("Test-AksEdgeArcConnection") is True
+
+
+# -- updates of such clusters -----------------------------------------------------------------------------------------
+
+
+async def two_control_planes(machines: Machines, kit: Kit) -> tuple[Any, Any]:
+    """Machines of release 1.10 with a control plane each, which take what updates bring."""
+    first, second = await machines(2, "\\\\server\\share\\AksEdge-K3s-1.30.6-1.10.868.0.msi")
+    assert await kit.deploy(first, kit.scalable()) == "OK"
+    assert await kit.deploy(second, await kit.join_config(first, ControlPlane=True)) == "OK"
+    for bench in (first, second):
+        bench.device.update(accepts_upgrade=True)
+    return first, second
+
+
+async def begin_update(*benches: Any) -> None:
+    for bench in benches:
+        updates.stage(bench.device)
+        assert (await bench.run(("Start-AksEdgeUpdate", {"Force": True}))).failed is None
+
+
+async def test_an_update_without_a_majority_of_control_planes_says_that_its_node_is_not_ready(machines: Machines, kit: Kit) -> None:
+    first, second = await two_control_planes(machines, kit)
+    await begin_update(first, second)
+    await first.run("Stop-AksEdgeNode")
+    await first.wait_until(lambda: not first.device.cluster.is_node_up("Linux"))
+    recorded = await second.run(("Start-AksEdgeControlPlaneUpdate", {"firstControlPlane": True, "Force": True}))
+
+    assert recorded.failed is not None
+    assert recorded.failed.message.startswith(
+        "Error: Linux node not in Ready state, or cluster could not be reached from host side"
+    )
+    assert second.device.state.product_update.due == "control-plane"
+
+
+async def test_a_machine_that_lags_two_kubernetes_versions_behind_keeps_its_own(machines: Machines, kit: Kit) -> None:
+    first, second = await two_control_planes(machines, kit)
+    phase = ("Start-AksEdgeControlPlaneUpdate", {"firstControlPlane": True, "Force": True})
+    await begin_update(second)
+    for _ in range(3):
+        await begin_update(first)
+        assert (await first.run(phase)).failed is None
+    cluster = first.device.cluster.cluster
+
+    assert cluster.state.facts.version == "v1.32.9+k3s1"
+    assert (await second.run(phase)).failed is None
+    assert cluster.state.facts.version == "v1.32.9+k3s1"
+    kubelets = {
+        node["metadata"]["name"]: node["status"]["nodeInfo"]["kubeletVersion"] for node in cluster.state.store.objects("nodes")
+    }
+    assert kubelets == {"press-01-ledge": "v1.32.9+k3s1", "press-02-ledge": "v1.31.6+k3s1"}

@@ -209,6 +209,9 @@ DEPLOYED_ROWS: Mapping[str, Row] = {
     "are its nodes there": "Test-AksEdgeNode; Test-AksEdgeNode -NodeType Windows",
     "a second one": c("New-AksEdgeDeployment", JsonConfigString="{}"),
     "what if it were removed": c("Remove-AksEdgeDeployment", WhatIf=True),
+    "exit code of a node command that fails": "Invoke-AksEdgeNodeCommand 'exit 3'; $LASTEXITCODE",
+    "exit code of a node command that may fail": "Invoke-AksEdgeNodeCommand 'cat /nope' -ignoreError; $LASTEXITCODE",
+    "exit code of a node command": "Invoke-AksEdgeNodeCommand 'uname -r'; $LASTEXITCODE",
 }
 KNOWN_DIFFERENCES: Mapping[str, str] = {}
 """Rows in which the embedded engine is known to be wrong."""

@@ -138,6 +138,10 @@ class Call:
     def is_bound(self, parameter: str) -> bool:
         return parameter in self.binding.values
 
+    def set_exit_code(self, code: int) -> None:
+        """Leave the exit code of a program in $LASTEXITCODE."""
+        self.runspace.variables.set("LASTEXITCODE", code)
+
     async def each(self) -> AsyncIterator[Mapping[str, Any]]:
         """The bound values once per pipeline object; exactly once where nothing is piped in. Objects that do not fit are errors."""
         if self.upstream is None:

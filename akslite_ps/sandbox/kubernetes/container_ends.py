@@ -35,15 +35,10 @@ class End:
 
 def end_of(container: dict[str, Any]) -> End:
     """How a container of a pod that may end will end: what its command says of sleeping and of its exit code."""
-    words = [str(word) for word in (*(container.get("command") or ()), *(container.get("args") or ()))]
-    steps = [words]
-    if words and words[0].rpartition("/")[2] in _SHELLS:
-        script = next((word for word in words[1:] if not word.startswith("-")), "")
-        steps = [_split(part) for part in re.split(r"[;\n]|&&", script)]
     seconds: float = 0.0
     code, knows = 0, False
-    for step in steps:
-        match [word.rpartition("/")[2] if index == 0 else word for index, word in enumerate(step)]:
+    for step in _steps(container):
+        match step:
             case ["sleep", *durations]:
                 length = _slept(durations)
                 if length is None:
@@ -56,6 +51,43 @@ def end_of(container: dict[str, Any]) -> End:
             case [_, *_]:
                 code = 0
     return End(seconds if knows else CONTAINER_RUN_SECONDS.value, code)
+
+
+def said_by(container: dict[str, Any], elapsed_s: float | None) -> list[tuple[float, str]]:
+    """The lines that a container has written: those of its command's echoes.
+
+    Args:
+        container: The container.
+        elapsed_s: Device seconds since it started, None for one that has ended.
+
+    Returns:
+        Each line with the seconds after the start at which it was written.
+    """
+    lines: list[tuple[float, str]] = []
+    at = 0.0
+    for step in _steps(container):
+        match step:
+            case ["sleep", *durations]:
+                length = _slept(durations)
+                if length is None:
+                    break
+                at += length
+            case ["exit", *_]:
+                break
+            case ["echo", *words]:
+                shown = [word for index, word in enumerate(words) if index or word not in {"-n", "-e"}]
+                lines += [(at, line) for line in " ".join(shown).split("\n")]
+    return [(moment, line) for moment, line in lines if elapsed_s is None or moment <= elapsed_s]
+
+
+def _steps(container: dict[str, Any]) -> list[list[str]]:
+    """The commands that a container runs, one after the other, as words; programs without their folders."""
+    words = [str(word) for word in (*(container.get("command") or ()), *(container.get("args") or ()))]
+    steps = [words]
+    if words and words[0].rpartition("/")[2] in _SHELLS:
+        script = next((word for word in words[1:] if not word.startswith("-")), "")
+        steps = [_split(part) for part in re.split(r"[;\n]|&&", script)]
+    return [[word.rpartition("/")[2] if index == 0 else word for index, word in enumerate(step)] for step in steps]
 
 
 def _split(text: str) -> list[str]:

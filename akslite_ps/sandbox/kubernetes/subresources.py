@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import copy
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
 from akslite_ps.sandbox.kubernetes import resources
 from akslite_ps.sandbox.kubernetes.answers import Answer
 from akslite_ps.sandbox.kubernetes.bodies import JSON_PATCH, media_type, parse_body
+from akslite_ps.sandbox.kubernetes.container_ends import said_by
 from akslite_ps.sandbox.kubernetes.custom_types import CustomKind
 from akslite_ps.sandbox.kubernetes.deleting import remove_if_released
 from akslite_ps.sandbox.kubernetes.disruptions import check_eviction
 from akslite_ps.sandbox.kubernetes.json_paths import values_at
-from akslite_ps.sandbox.kubernetes.objects import Object, ObjectKey, name_of, timestamp
+from akslite_ps.sandbox.kubernetes.objects import Object, ObjectKey, micro_timestamp, name_of, parse_timestamp, timestamp
 from akslite_ps.sandbox.kubernetes.patches import json_patch, merge_patch
 from akslite_ps.sandbox.kubernetes.pods import delete_pod
 from akslite_ps.sandbox.kubernetes.requests import ResourceRequest
@@ -42,7 +44,7 @@ def answer_subresource(state: ClusterState, request: ResourceRequest, headers: M
         case "scale", "update" | "patch":
             return _set_scale(state, request, obj, data, media_type(headers))
         case "log", "get":
-            return _log(obj, request)
+            return _log(state, obj, request)
         case "eviction", "create":
             return _evict(state, request, obj, data)
         case "token", "create":
@@ -117,8 +119,8 @@ def _set_scale(state: ClusterState, request: ResourceRequest, obj: Object, data:
     return Answer.of(_scale_of(request.kind, obj))
 
 
-def _log(pod: Object, request: ResourceRequest) -> Answer:
-    """The log of a container. Simulated containers write none: only whether it can be read is answered truly."""
+def _log(state: ClusterState, pod: Object, request: ResourceRequest) -> Answer:
+    """The log of a container: what its command echoes. Nothing else writes in simulated containers."""
     names = [item["name"] for item in pod["spec"]["containers"]]
     name = request.query.get("container", "")
     if not name and len(names) > 1:
@@ -127,10 +129,31 @@ def _log(pod: Object, request: ResourceRequest) -> Answer:
     if name not in names:
         raise bad_request(f"container {name} is not valid for pod {name_of(pod)}")
     for item in pod.get("status", {}).get("containerStatuses") or ():
-        waiting = item["state"].get("waiting")
-        if item["name"] == name and waiting:
-            raise bad_request(f'container "{name}" in pod "{name_of(pod)}" is waiting to start: {waiting["reason"]}')
+        if item["name"] == name:
+            return Answer.text(_lines(state, pod, item, request))
     return Answer.text("")
+
+
+def _lines(state: ClusterState, pod: Object, status: Object, request: ResourceRequest) -> str:
+    previous, waiting = status.get("lastState") or {}, status["state"].get("waiting")
+    if request.flag("previous") and "terminated" not in previous:
+        raise bad_request(f'previous terminated container "{status["name"]}" in pod "{name_of(pod)}" not found')
+    if waiting and "terminated" not in previous:
+        raise bad_request(f'container "{status["name"]}" in pod "{name_of(pod)}" is waiting to start: {waiting["reason"]}')
+    shown = previous if waiting or request.flag("previous") else status["state"]
+    begun = parse_timestamp((shown.get("running") or shown["terminated"])["startedAt"])
+    elapsed = (state.now - begun).total_seconds() if "running" in shown else None
+    container = next(item for item in pod["spec"]["containers"] if item["name"] == status["name"])
+    lines = said_by(container, elapsed)
+    since = request.number("sinceSeconds")
+    if since is not None:
+        lines = [(at, line) for at, line in lines if (state.now - begun).total_seconds() - at <= since]
+    tail = request.number("tailLines")
+    if tail is not None:
+        lines = lines[len(lines) - tail :] if tail < len(lines) else lines
+    stamped = request.flag("timestamps")
+    texts = [f"{micro_timestamp(begun + dt.timedelta(seconds=at))} {line}" if stamped else line for at, line in lines]
+    return "".join(f"{text}\n" for text in texts)
 
 
 def _evict(state: ClusterState, request: ResourceRequest, pod: Object, data: Any) -> Answer:

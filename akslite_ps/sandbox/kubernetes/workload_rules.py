@@ -19,6 +19,9 @@ def job_faults(obj: Object, before: Object | None) -> Iterator[Cause]:
     """What is wrong with a Job."""
     yield from _job_spec(obj["spec"], "spec")
     if before is None:
+        own = {"matchLabels": {"batch.kubernetes.io/controller-uid": obj["metadata"].get("uid")}}
+        if not obj["spec"].get("manualSelector") and obj["spec"].get("selector") != own:
+            yield invalid_value(obj["spec"].get("selector"), "`selector` not auto-generated", "spec.selector")
         return
     for name in _FIXED_JOB_FIELDS:
         if obj["spec"].get(name) != before["spec"].get(name):

@@ -223,6 +223,10 @@ class _LineStreams:
         """PowerShell's own ShouldProcess, in the function that called."""
         return bool(await self._ask(Asking.SHOULD_PROCESS, [target, action]))
 
+    def exit_code(self, code: int) -> None:
+        """What $LASTEXITCODE is from now on."""
+        self._write("exit", code)
+
     def failed(self, error: ErrorInfo) -> None:
         if error.category == "OperationStopped" and error.error_id == error.message:
             self._write("throw", error.message)

@@ -38,6 +38,10 @@ class CallerStreams(Streams, Protocol):
         """PowerShell's own ShouldProcess."""
         ...
 
+    def exit_code(self, code: int) -> None:
+        """What $LASTEXITCODE is from now on."""
+        ...
+
 
 class ProxiedCall(Call):
     """A running command whose function in PowerShell judges what becomes of its records."""
@@ -56,6 +60,9 @@ class ProxiedCall(Call):
 
     def write_error(self, error: ErrorInfo) -> None:
         self.streams.error(error)
+
+    def set_exit_code(self, code: int) -> None:
+        cast(CallerStreams, self.streams).exit_code(code)
 
     async def should_process(self, target: str, action: str) -> bool:
         return await cast(CallerStreams, self.streams).should_process(target, action)

@@ -25,7 +25,7 @@ async def invoke_node_command(call: Call) -> AsyncIterator[str]:
         result = run_linux(LinuxMachine(call.device, node), line, call.device.now())
     else:
         result = run_windows(call.device, node, line)
-    call.runspace.variables.set("LASTEXITCODE", result.exit_code)
+    call.set_exit_code(result.exit_code)
     for text in result.output.splitlines():
         yield text
     if result.endless:

@@ -210,6 +210,7 @@ function Invoke-SimulatedCommand {
                 'debug' { $Caller.WriteDebug($value) }
                 'information' { $Caller.WriteInformation((New-DeviceInformation $value)) }
                 'progress' { $Caller.WriteProgress((New-DeviceProgress $value)) }
+                'exit' { $global:LASTEXITCODE = [int] $value }
                 'should' { $writer.WriteLine((ConvertTo-Wire $Caller.ShouldProcess([string] $value[0], [string] $value[1]))) }
                 'choose' { $writer.WriteLine((ConvertTo-Wire (Read-Choice $Caller $value))) }
                 'done' { return }
