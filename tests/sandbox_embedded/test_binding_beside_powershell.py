@@ -14,12 +14,14 @@ import shutil
 import subprocess
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from akslite_ps.sandbox.embedded.binder import bind
 from akslite_ps.sandbox.embedded.cmdlet import Call, CommandInfo
+from akslite_ps.sandbox.embedded.evaluation import Variables
 from akslite_ps.sandbox.embedded.parameters import ALL_SETS, CommandSyntax, ParameterInfo, SetMembership
 from akslite_ps.sandbox.embedded.values import is_sequence, text_of
 from akslite_ps.sandbox.engine import ErrorInfo, Parameter, PipelineFailed, PsValue, Streams
@@ -394,7 +396,8 @@ async def ours(case: Case) -> dict[str, Any]:
     arguments += [Parameter(None, value) for value in case.positional]
     try:
         binding = bind(syntax, arguments, has_input=case.piped is not None)
-        call = Call(CommandInfo(syntax, nothing, ""), binding, _piped(case.piped), cast(Streams, errors), cast(Any, None))
+        runspace: Any = SimpleNamespace(variables=Variables({}))
+        call = Call(CommandInfo(syntax, nothing, ""), binding, _piped(case.piped), cast(Streams, errors), runspace)
         if case.piped is not None and not binding.awaiting_pipeline:
             for item in case.piped:
                 call.refuse_input(item)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from akslite_ps.sandbox.engine import PsValue
+from akslite_ps.sandbox.protocol.clixml import format_datetime
 
 if TYPE_CHECKING:
     from conftest import Desk
@@ -161,3 +163,11 @@ async def test_a_service_is_called_as_it_was_named(desk: Desk) -> None:
     assert (named.properties["Name"], named.properties["ServiceName"], named.text) == ("winrm", "winrm", "winrm")
     sought = (await desk.text("Get-Service -Name win?m")).output[0]
     assert sought.properties["Name"] == "WinRM"
+
+
+async def test_the_devices_time_is_a_local_one(desk: Desk) -> None:
+    """.NET tells a local time with its offset, also where that is zero; Z is for times of UTC."""
+    (now,) = (await desk.text("Get-Date")).output
+    assert format_datetime(now).endswith("+00:00")
+    (text,) = (await desk.text("Get-Date -Format o")).output
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7}\+00:00", text)

@@ -139,7 +139,7 @@ async def test_values_outside_a_roles_set_are_refused(desk: Desk) -> None:
     good = await desk.run(desk.call("Get-Service", Name="winrm"), runspace=runspace)
     bad = await desk.run(desk.call("Get-Service", Name="Spooler"), runspace=runspace)
 
-    assert [value.properties["Name"] for value in good.output] == ["WinRM"]
+    assert [value.properties["Name"] for value in good.output] == ["winrm"]
     assert bad.failed is not None
     assert bad.failed.error_id == "ParameterArgumentValidationError,Get-Service"
     assert 'does not belong to the set "WinRM,hns,iphlpsvc,vmms,wssdagent"' in bad.failed.message

@@ -118,3 +118,36 @@ async def test_a_throw_ends_the_script_and_an_error_only_its_statement(installed
     assert failed.failed.category == "OperationStopped"
     assert [error.error_id for error in failed.errors] == ["CommandNotFoundException"]
     assert failed.output == []
+
+
+@pytest.mark.parametrize("value", ["'Stop'", "'sTOP'", "1"])
+async def test_with_stop_as_preference_the_first_error_ends_a_script(desk: Desk, value: str) -> None:
+    for failing, error_id in (
+        ("Write-Error no", "Microsoft.PowerShell.Commands.WriteErrorException,Microsoft.PowerShell.Commands.WriteErrorCommand"),
+        ("Get-Nothing", "CommandNotFoundException"),
+        (
+            "Invoke-Expression 'Write-Error no'",
+            "Microsoft.PowerShell.Commands.WriteErrorException,Microsoft.PowerShell.Commands.WriteErrorCommand",
+        ),
+    ):
+        heard = await desk.text(f"$ErrorActionPreference = {value}; 'before'; {failing}; 'after'")
+        assert (heard.output, heard.errors) == (["before"], [])
+        assert heard.failed is not None
+        assert heard.failed.error_id == error_id
+
+
+@pytest.mark.parametrize("value", ["'SilentlyContinue'", "'Ignore'", "0"])
+async def test_with_silence_as_preference_errors_are_not_told(desk: Desk, value: str) -> None:
+    heard = await desk.text(f"$ErrorActionPreference = {value}; Write-Error no; Get-Nothing; 'after'")
+    assert (heard.output, heard.errors, heard.failed) == (["after"], [], None)
+    heard = await desk.text(f"$ErrorActionPreference = {value}; Write-Error yes -ErrorAction Continue")
+    assert len(heard.errors) == 1
+
+
+async def test_preferences_say_which_records_are_written(desk: Desk) -> None:
+    heard = await desk.text(
+        "$VerbosePreference = 'Continue'; $DebugPreference = 'Continue'; $WarningPreference = 'SilentlyContinue';"
+        "Write-Verbose v; Write-Verbose never -Verbose:$false; Write-Debug d; Write-Warning never;"
+        "Write-Warning w -WarningAction Continue"
+    )
+    assert heard.messages == ["verbose: v", "debug: d", "warning: w"]

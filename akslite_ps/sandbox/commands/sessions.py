@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from akslite_ps.sandbox.dotnet import Int64
 from akslite_ps.sandbox.embedded.cmdlet import Call, CommandInfo, cmdlet
+from akslite_ps.sandbox.embedded.failures import ScriptEnded
 from akslite_ps.sandbox.embedded.parameters import parameter
 from akslite_ps.sandbox.embedded.script import run_script
 from akslite_ps.sandbox.engine import PipelineFailed, PsValue
@@ -24,7 +25,10 @@ async def invoke_expression(call: Call) -> AsyncIterator[Any]:
             async with aclosing(cast(Any, run_script(call.runspace, text, call.streams, goes_on=False))) as output:
                 values = [value async for value in output]
         except PipelineFailed as failed:
-            name = failed.error.error_id.partition(",")[0]
+            name, _, source = failed.error.error_id.partition(",")
+            if source and isinstance(failed, ScriptEnded):
+                # A record that was to stop the script is told as it was written.
+                raise
             error_id = f"{name},Microsoft.PowerShell.Commands.InvokeExpressionCommand"
             failed.error = replace(failed.error, error_id=error_id, activity="Invoke-Expression")
             raise

@@ -32,12 +32,14 @@ _STANDARD_FORMATS = {
     "f": "dddd, MMMM d, yyyy h:mm tt",
     "F": "dddd, MMMM d, yyyy h:mm:ss tt",
 }
+_LOCAL = dt.timezone(dt.timedelta(0), "local")
+"""The device's time zone. Its times are local ones, as Windows' are, and not told as those of UTC."""
 _TOKEN = re.compile(r"yyyy|yy|MMMM|MMM|MM|M|dddd|ddd|dd|d|HH|H|hh|h|mm|m|ss|s|fff|tt|zzz|'[^']*'|\\.")
 
 
 async def get_date(call: Call) -> AsyncIterator[dt.datetime | str]:
     async for values in call.each():
-        moment: dt.datetime = values.get("Date") or call.device.now()
+        moment: dt.datetime = values.get("Date") or call.device.now().astimezone(_LOCAL)
         changes = {part.lower(): values[part] for part in ("Year", "Month", "Day", "Hour", "Minute", "Second") if part in values}
         try:
             moment = moment.replace(**changes)
@@ -54,7 +56,9 @@ async def get_date(call: Call) -> AsyncIterator[dt.datetime | str]:
 
 def _formatted(moment: dt.datetime, form: str) -> str:
     if form in {"o", "O"}:
-        return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond * 10:07d}Z"
+        ticks = moment.microsecond * 10 + int(getattr(moment, "tick", 0))
+        zone = "Z" if moment.tzinfo is dt.UTC else "" if moment.tzinfo is None else moment.isoformat()[-6:]
+        return f"{moment.replace(tzinfo=None, microsecond=0).isoformat()}.{ticks:07d}{zone}"
     return _TOKEN.sub(lambda match: _part(moment, match[0]), _STANDARD_FORMATS.get(form, form))
 
 

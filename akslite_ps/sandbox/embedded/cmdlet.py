@@ -17,6 +17,7 @@ from akslite_ps.sandbox.embedded.kept import Kept
 from akslite_ps.sandbox.embedded.merging import merged_error, merged_information, merged_informational
 from akslite_ps.sandbox.embedded.parameters import CommandSyntax, ParameterInfo
 from akslite_ps.sandbox.embedded.pipeline_binding import Binding, MissingFromInput
+from akslite_ps.sandbox.embedded.preferences import SHOWN, preferred
 from akslite_ps.sandbox.embedded.prompts import CONTINUE, ask_to_confirm, ask_to_continue, ask_to_silence
 from akslite_ps.sandbox.engine import ErrorInfo, PipelineFailed, Progress, Streams
 
@@ -35,6 +36,7 @@ INPUT_NOT_BOUND = (
 INPUT_INCOMPLETE = (
     "The input object cannot be bound because it did not contain the information required to bind all mandatory parameters:"
 )
+_SILENTLY = "SilentlyContinue"
 _STOPPED_BY_USER = "The running command stopped because the user selected the Stop option."
 
 
@@ -181,7 +183,7 @@ class Call:
 
     def information(self, text: str, *, tags: Sequence[str], source: str) -> None:
         """Write an information record as ``-InformationAction`` and ``-InformationVariable`` say."""
-        action = self.binding.values.get("InformationAction", "SilentlyContinue")
+        action = self._action("InformationAction", "InformationPreference")
         # A remote client gets what is silent, too: its own preference decides what it shows.
         if action != "Ignore":
             self.streams.information(text, tags=tags, source=source)
@@ -190,12 +192,17 @@ class Call:
 
     def warning(self, text: str) -> None:
         """Write a warning as ``-WarningAction`` and ``-WarningVariable`` say."""
-        action = self.binding.values.get("WarningAction", "Continue")
+        action = self._action("WarningAction", "WarningPreference")
         if action != "Ignore":
             self.kept.warnings.append(merged_informational("warning", text))
-        if action in {"Continue", "Inquire", "Stop"}:
+        if action in SHOWN:
             self.streams.warning(text)
         self._judge(action, "Warning", text)
+
+    def _action(self, parameter: str, variable: str) -> str:
+        """What is to become of a record: as the common parameter says, or else the session's preference."""
+        bound: str | None = self.binding.values.get(parameter)
+        return preferred(self.runspace.variables, variable, "Continue") if bound is None else bound
 
     def _judge(self, action: str, kind: str, text: str) -> None:
         """What follows from a record that is written.
@@ -259,17 +266,26 @@ class Call:
             ) from None
 
     def verbose(self, text: str) -> None:
-        if self.binding.values.get("Verbose", False):
+        """Write to the verbose stream with ``-Verbose``, or where the session's preference says so."""
+        if self.binding.values.get("Verbose", preferred(self.runspace.variables, "VerbosePreference", _SILENTLY) in SHOWN):
             self.streams.verbose(text)
 
     def debug(self, text: str) -> None:
-        """Write to the debug stream with ``-Debug``; Windows PowerShell asks after each record (about_CommonParameters)."""
-        if self.binding.values.get("Debug", False):
-            self.streams.debug(text)
+        """Write to the debug stream with ``-Debug``, or where the session's preference says so.
+
+        With ``-Debug`` Windows PowerShell asks after each record (about_CommonParameters).
+        """
+        asked_for = self.binding.values.get("Debug")
+        action = preferred(self.runspace.variables, "DebugPreference", _SILENTLY) if asked_for is None else "Inquire"
+        if asked_for is False or action not in SHOWN:
+            return
+        self.streams.debug(text)
+        if action == "Inquire":
             self.inquiries.append(Inquiry("Debug", CONTINUE))
 
     def progress(self, progress: Progress) -> None:
-        self.streams.progress(progress)
+        if preferred(self.runspace.variables, "ProgressPreference", "Continue") in SHOWN:
+            self.streams.progress(progress)
 
     def error(
         self,
@@ -289,7 +305,7 @@ class Call:
         Raises:
             ScriptEnded: With ``-ErrorAction Stop``.
         """
-        action = self.binding.values.get("ErrorAction", "Continue")
+        action = self._action("ErrorAction", "ErrorActionPreference")
         self.keep_error(error)
         if action == "Stop":
             raise ScriptEnded(error)

@@ -14,6 +14,7 @@ from akslite_ps.command_line import Assignment, CommandLineError, Exit, Pipeline
 from akslite_ps.sandbox.embedded.conversion import ConversionFailed, convert
 from akslite_ps.sandbox.embedded.evaluation import arguments_of, enumerated, value_of
 from akslite_ps.sandbox.embedded.failures import ExitRequested, ScriptEnded, script_refused
+from akslite_ps.sandbox.embedded.preferences import SILENT, preferred
 from akslite_ps.sandbox.engine import CommandCall, PipelineFailed, Streams
 
 if TYPE_CHECKING:
@@ -51,7 +52,11 @@ async def run_script(runspace: EmbeddedRunspace, text: str, streams: Streams, *,
         except PipelineFailed as failed:
             if not goes_on:
                 raise
-            streams.error(failed.error)
+            action = preferred(runspace.variables, "ErrorActionPreference", "Continue")
+            if action == "Stop":
+                raise ScriptEnded(failed.error) from None
+            if action not in SILENT:
+                streams.error(failed.error)
 
 
 def read_script(text: str) -> Script:
