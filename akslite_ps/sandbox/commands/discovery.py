@@ -32,7 +32,7 @@ def _asked(call: Call, values: Mapping[str, Any]) -> list[_Found]:
     names: list[str] = values.get("Name") or []
     if not names:
         # Of the aliases only those in the form Verb-Noun, unless somebody asks for a number of commands.
-        found = [f for f in _all(call) if not _is_alias(f) or "-" in f[0] or "CommandType" in values or "TotalCount" in values]
+        found = [f for f in _all(call) if not _is_alias(f) or "-" in f[0] or _wants_aliases(values)]
         return [one for one in found if _wanted(one, values)]
     asked: list[_Found] = []
     for name in names:
@@ -47,6 +47,10 @@ def _asked(call: Call, values: Mapping[str, Any]) -> list[_Found]:
         else:
             asked.append(one)
     return asked
+
+
+def _wants_aliases(values: Mapping[str, Any]) -> bool:
+    return "CommandType" in values or "TotalCount" in values or bool(values.get("All"))
 
 
 def _all(call: Call) -> list[_Found]:

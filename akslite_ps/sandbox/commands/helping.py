@@ -27,9 +27,11 @@ _COMMON = (
 
 async def get_help(call: Call) -> AsyncIterator[PsValue]:
     async for values in call.each():
-        name = values.get("Name") or "Get-Help"
+        name = values.get("Name") or ("*" if values.get("Category") else "Get-Help")
         found = _found(call, name, values.get("Category") or [])
         if not found:
+            if _HAS_WILDCARD.search(name):
+                continue
             _not_found(call, name)
         if "Parameter" in values:
             for one in _parameters(call, found[0], values["Parameter"]):

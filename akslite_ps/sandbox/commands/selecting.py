@@ -90,12 +90,12 @@ async def _first_and_last(call: Call) -> AsyncIterator[Any]:
 
 def _shaped(call: Call, value: Any, wanted: list[PropertyExpression]) -> list[Any]:
     expand, excluded = call["ExpandProperty"], call["ExcludeProperty"]
-    if not wanted and not (excluded and not expand):
+    # Windows PowerShell heeds -ExcludeProperty only beside -Property.
+    if not wanted:
         return _expanded(call, value, expand) if expand else [value]
     patterns = [wildcard(pattern) for pattern in excluded or []]
-    chosen = wanted or [PropertyExpression("*", None, {})]
     properties: dict[str, Any] = {}
-    for expression in chosen:
+    for expression in wanted:
         for label, _, item in expression.of(value):
             if any(pattern.fullmatch(label) for pattern in patterns):
                 continue
