@@ -20,6 +20,7 @@ _Found = tuple[str, CommandInfo]
 
 async def get_command(call: Call) -> AsyncIterator[Any]:
     left = call["TotalCount"]
+    left = None if left is None or left < 0 else left
     async for values in call.each():
         for name, info in _asked(call, values):
             if left is not None and left <= 0:

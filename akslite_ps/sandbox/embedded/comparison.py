@@ -29,6 +29,8 @@ def _why_incomparable(left: Any, right: Any) -> str:
         convert(right, full_name.removeprefix("System."))
     except ConversionFailed as failed:
         reason = str(failed)
+        if isinstance(right, str) and isinstance(left, int | float | decimal.Decimal):
+            return reason
     else:
         reason = f'Cannot convert the "{text_of(right)}" value of type "{type_name_of(right)}" to type "{full_name}".'
     return f'Could not compare "{text_of(left)}" to "{text_of(right)}". Error: "{reason}"'
