@@ -62,13 +62,18 @@ class _Scan:
         self.at = 0
         self.command = ""
         self.parameter = ""
+        self.listed = ""
+        """The parameter whose values a comma goes on with."""
 
     def spot(self) -> Spot:
         spot = Spot("command", "", len(self.text))
         while self.at < len(self.text):
             character = self.text[self.at]
-            if is_blank(character) or character == ",":
+            if is_blank(character):
                 self.at += 1
+            elif character == ",":
+                self.at += 1
+                self.parameter = self.listed
             elif character == "`" and self.text[self.at + 1 : self.at + 2] in NEWLINES:
                 self.at += 2
             elif character in NEWLINES or character in ";|&(){}":
@@ -83,7 +88,7 @@ class _Scan:
 
     def _new_command(self, character: str) -> None:
         self.at += 1
-        self.command, self.parameter = "", ""
+        self.command, self.parameter, self.listed = "", "", ""
         if character == "|":
             while self.text[self.at : self.at + 1] and self.text[self.at] in NEWLINES:
                 self.at += 1
@@ -134,9 +139,10 @@ class _Scan:
         if not self.command:
             self.command = word
         elif word[0] in DASHES and word[1:2].isalpha():
-            self.parameter = word[1:].partition(":")[0]
+            self.parameter, colon, _ = word[1:].partition(":")
+            self.listed = self.parameter if colon else ""
         else:
-            self.parameter = ""
+            self.listed, self.parameter = self.parameter, ""
 
     def _quoted(self, start: int) -> Spot | None:
         quotes = SINGLE_QUOTES if self.text[start] in SINGLE_QUOTES else DOUBLE_QUOTES
@@ -150,5 +156,5 @@ class _Scan:
             return Spot("value", inside, start + 1, self.command, self.parameter, self.text[start])
         self.at += 1
         if self.command:
-            self.parameter = ""
+            self.listed, self.parameter = self.parameter, ""
         return None

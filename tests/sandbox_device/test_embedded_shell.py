@@ -128,7 +128,7 @@ async def test_for_each_object_takes_a_property_of_every_object(bench: Bench) ->
     assert (await bench.run(("ForEach-Object", {"MemberName": "name"}), input=ITEMS)).output == [
         item.properties["Name"] for item in ITEMS
     ]
-    assert (await bench.run(("%", "Nope"), input=ITEMS)).output == []
+    assert (await bench.run(("%", "Nope"), input=ITEMS)).output == [None, None, None]
 
 
 async def test_sort_object_orders_by_property_and_ignores_case(bench: Bench) -> None:

@@ -40,6 +40,7 @@ _VARIES = re.compile(
 )
 
 
+_NO_NUMBER = re.compile(r"[Tt]he input string '[^']*' was not in a correct format")
 _NEVER_SHORTENED = 12
 _STATES = {PSInvocationState.COMPLETED: "completed", PSInvocationState.FAILED: "failed", PSInvocationState.STOPPED: "stopped"}
 _REWORDED = (
@@ -57,6 +58,7 @@ def c(name: str, *arguments: Any, **parameters: Any) -> Step:
     return name, arguments, parameters
 
 
+_COMPLETED = "| Select-Object -ExpandProperty CompletionMatches | Select-Object CompletionText, ListItemText, ResultType"
 ROWS: Mapping[str, Row] = {
     # text within text
     "iex: an unknown command": c("Invoke-Expression", "1; Get-Nothing; 2"),
@@ -131,6 +133,24 @@ ROWS: Mapping[str, Row] = {
     "help has parameters": "Get-Help New-AksEdgeDeployment -Parameter * | Select-Object name, required, position, pipelineInput",
     "help of one parameter": "Get-Help Stop-AksEdgeNode -Parameter N* | Select-Object defaultValue, globbing",
     "help of commands": "Get-Help *-AksEdgeNode | Select-Object Name, Synopsis",
+    "help asked for with -?": "Stop-AksEdgeNode -? | Select-Object Name, Synopsis",
+    "help of nothing that matches": "Get-Help zz*; Get-Help *-AksEdgeNode -Parameter Nope",
+    "no wildcard pattern": "Get-Command '[z'; Get-Help '['; 1 | Where-Object Length -Like '['; 'after'",
+    # the tab key
+    "completing in the middle of a word": f"TabExpansion2 'Get-AksEdgeNodeA' 8 {_COMPLETED}",
+    "completing between quotes": f'TabExpansion2 "Get-AksEdgeNodeAddr -NodeType \'l" {_COMPLETED}',
+    "completing an alias": f"TabExpansion2 'Get-AksEdgeNodeAddr -ea' {_COMPLETED}",
+    "completing behind a comma": f"TabExpansion2 'Test-AksEdgeNode -NodeType Linux,' {_COMPLETED}",
+    "completing before a word": f"TabExpansion2 'Get-AksEdgeNodeAddr -N' 20 {_COMPLETED}",
+    "completing nothing": "TabExpansion2 '' 0 | Select-Object ReplacementIndex, ReplacementLength",
+    "completing behind the end": "TabExpansion2 'x' 99; 'after'",
+    # selected objects
+    "a selected object selected again": "@{a=1} | Select-Object a | Select-Object a",
+    "a selected object as a text": '$s = @{a=1} | Select-Object a; "$s"; $s | Test-AksEdgeDeployment',
+    "members that are not there": "1, 'x' | ForEach-Object Nope | Measure-Object; 1 | ForEach-Object ToString",
+    "values that have no order": "'pear' | Where-Object Length -GT 'b'",
+    "null for a text that may be empty": "Write-Warning $null; Write-Warning ''",
+    "what is shown goes to the screen": "1 | Out-Default; 'after'",
     # enums
     "an enum as a property": "Get-Command Write-Output | Select-Object Name, CommandType",
     "an enum alone": '$c = Get-Command Write-Output; $t = $c.CommandType; "is $t"; $c | Select-Object -Expand CommandType',
@@ -321,6 +341,7 @@ def told(value: Any) -> Any:
 def text(value: str) -> str:
     """Without what differs between two devices, and in the wording of 5.1 where 7 only says the same in other words."""
     value = _VARIES.sub("#", _NAME.sub("DEVICE", value)).replace("\r\n", "\n")
+    value = _NO_NUMBER.sub("Input string was not in a correct format", value)
     for newer, older in _REWORDED:
         value = value.replace(newer, older)
     return value

@@ -20,6 +20,7 @@ _Found = tuple[str, CommandInfo]
 
 async def get_command(call: Call) -> AsyncIterator[Any]:
     left = call["TotalCount"]
+    left = None if left is None or left < 0 else left
     async for values in call.each():
         for name, info in _asked(call, values):
             if left is not None and left <= 0:
@@ -32,7 +33,7 @@ def _asked(call: Call, values: Mapping[str, Any]) -> list[_Found]:
     names: list[str] = values.get("Name") or []
     if not names:
         # Of the aliases only those in the form Verb-Noun, unless somebody asks for a number of commands.
-        found = [f for f in _all(call) if not _is_alias(f) or "-" in f[0] or "CommandType" in values or "TotalCount" in values]
+        found = [f for f in _all(call) if not _is_alias(f) or "-" in f[0] or _wants_aliases(values)]
         return [one for one in found if _wanted(one, values)]
     asked: list[_Found] = []
     for name in names:
@@ -47,6 +48,10 @@ def _asked(call: Call, values: Mapping[str, Any]) -> list[_Found]:
         else:
             asked.append(one)
     return asked
+
+
+def _wants_aliases(values: Mapping[str, Any]) -> bool:
+    return "CommandType" in values or "TotalCount" in values or bool(values.get("All"))
 
 
 def _all(call: Call) -> list[_Found]:

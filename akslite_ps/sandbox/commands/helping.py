@@ -27,16 +27,20 @@ _COMMON = (
 
 async def get_help(call: Call) -> AsyncIterator[PsValue]:
     async for values in call.each():
-        name = values.get("Name") or "Get-Help"
+        name = values.get("Name") or ("*" if values.get("Category") else "Get-Help")
         found = _found(call, name, values.get("Category") or [])
         if not found:
+            if _HAS_WILDCARD.search(name):
+                continue
             _not_found(call, name)
-        if "Parameter" in values:
+        if len(found) > 1:
+            pattern = wildcard(values.get("Parameter") or "*")
+            for info in found:
+                if "Parameter" not in values or any(pattern.fullmatch(p.name) for p in info.syntax.parameters):
+                    yield _short_help(info)
+        elif "Parameter" in values:
             for one in _parameters(call, found[0], values["Parameter"]):
                 yield one
-        elif len(found) > 1:
-            for info in found:
-                yield _short_help(info)
         else:
             yield _help(found[0], values)
 

@@ -28,12 +28,17 @@ _SHORT_NAMES = {
 
 
 async def for_each_object(call: Call) -> AsyncIterator[Any]:
-    """The named property of every object; the elements of a list one by one, as PowerShell puts them out."""
+    """The named property of every object; the elements of a list one by one, as PowerShell puts them out.
+
+    Of the methods only ToString is known here. What an object does not have is null.
+    """
+    name = call["MemberName"]
     async for value in call.items():
-        found, inner = property_of(value, call["MemberName"])
-        if found:
-            for item in inner if is_sequence(inner) else [inner]:
-                yield item
+        found, inner = property_of(value, name)
+        if not found and value is not None and name.casefold() == "tostring":
+            inner = text_of(value)
+        for item in inner if is_sequence(inner) else [inner]:
+            yield item
 
 
 async def get_member(call: Call) -> AsyncIterator[PsValue]:

@@ -10,10 +10,9 @@ from akslite_ps.sandbox.commands.expressions import PropertyExpression, property
 from akslite_ps.sandbox.embedded.cmdlet import Call, CommandInfo, cmdlet
 from akslite_ps.sandbox.embedded.comparison import compare
 from akslite_ps.sandbox.embedded.parameters import parameter, switch
-from akslite_ps.sandbox.embedded.values import is_sequence, property_of, type_name_of, wildcard
+from akslite_ps.sandbox.embedded.values import CUSTOM_OBJECT, is_sequence, property_of, type_name_of, wildcard
 from akslite_ps.sandbox.engine import PsValue
 
-_CUSTOM_OBJECT = "System.Management.Automation.PSCustomObject"
 _KEYS: dict[str, tuple[str, ...]] = {"Name": ("String",), "Expression": ("String",)}
 
 
@@ -90,12 +89,12 @@ async def _first_and_last(call: Call) -> AsyncIterator[Any]:
 
 def _shaped(call: Call, value: Any, wanted: list[PropertyExpression]) -> list[Any]:
     expand, excluded = call["ExpandProperty"], call["ExcludeProperty"]
-    if not wanted and not (excluded and not expand):
+    # Windows PowerShell heeds -ExcludeProperty only beside -Property.
+    if not wanted:
         return _expanded(call, value, expand) if expand else [value]
     patterns = [wildcard(pattern) for pattern in excluded or []]
-    chosen = wanted or [PropertyExpression("*", None, {})]
     properties: dict[str, Any] = {}
-    for expression in chosen:
+    for expression in wanted:
         for label, _, item in expression.of(value):
             if any(pattern.fullmatch(label) for pattern in patterns):
                 continue
@@ -111,10 +110,14 @@ def _shaped(call: Call, value: Any, wanted: list[PropertyExpression]) -> list[An
             properties[label] = item
     if expand:
         return [_with_properties(item, properties) for item in _expanded(call, value, expand)]
-    kind = type_name_of(value).removeprefix("Selected.")
-    # A name without namespace, as those of help have, was given to a custom object; Select-Object tells the object's own type.
-    kind = kind if "." in kind.partition("#")[0] else _CUSTOM_OBJECT
-    return [PsValue(properties, (f"Selected.{kind}", _CUSTOM_OBJECT, "System.Object"))]
+    return [PsValue(properties, (f"Selected.{_own_type(value)}", CUSTOM_OBJECT, "System.Object"))]
+
+
+def _own_type(value: Any) -> str:
+    """The type that an object is made of. A name without namespace, as those of help have, was given to a custom object."""
+    kind = type_name_of(value)
+    is_custom = isinstance(value, PsValue) and CUSTOM_OBJECT in value.type_names
+    return CUSTOM_OBJECT if is_custom or "." not in kind.partition("#")[0] else kind
 
 
 def _expanded(call: Call, value: Any, name: str) -> list[Any]:

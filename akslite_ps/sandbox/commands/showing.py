@@ -30,6 +30,7 @@ _TABLE_KEYS: dict[str, tuple[str, ...]] = dict.fromkeys(("Name", "Expression", "
 _LIST_KEYS: dict[str, tuple[str, ...]] = dict.fromkeys(("Name", "Expression", "FormatString"), ("Object",))
 _ALIGNMENTS = {"left": LEFT, "right": RIGHT, "center": CENTER}
 _MOST_COLUMNS = 10
+_SCREEN_WIDTH = 120
 
 
 async def format_table(call: Call) -> AsyncIterator[PsValue]:
@@ -113,10 +114,11 @@ async def out_string(call: Call) -> AsyncIterator[str]:
         yield line
 
 
-async def out_default(call: Call) -> AsyncIterator[Any]:
-    """Over a session there is no screen: what comes in goes to the client, which shows it."""
-    async for value in call.items():
-        yield value
+async def out_default(call: Call) -> None:
+    """The screen is the client's: it is told each line, and gets no object."""
+    values = [value async for value in call.items() if value is not None]
+    for line in format_objects(values, width=_SCREEN_WIDTH).splitlines():
+        await call.streams.host_call("WriteLine", [line])
 
 
 async def out_null(call: Call) -> None:
@@ -164,7 +166,7 @@ COMMANDS: tuple[CommandInfo, ...] = (
         "Out-String",
         out_string,
         switch("Stream"),
-        parameter("Width", "Int32", minimum=2, maximum=2**31 - 1, default=120),
+        parameter("Width", "Int32", minimum=2, maximum=2**31 - 1, default=_SCREEN_WIDTH),
         _INPUT,
         module=_UTILITY,
         class_name="OutStringCommand",

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from akslite_ps.sandbox.embedded.cmdlet import Call, CommandInfo, cmdlet
-from akslite_ps.sandbox.embedded.comparison import compare
+from akslite_ps.sandbox.embedded.comparison import Incomparable, compare
 from akslite_ps.sandbox.embedded.parameters import ParameterInfo, parameter
 from akslite_ps.sandbox.embedded.patterns import dotnet_pattern, dotnet_reason
 from akslite_ps.sandbox.embedded.syntax import shown_type
@@ -37,7 +37,9 @@ def _equal(left: Any, right: Any, sensitive: bool) -> bool:
 def _ordered(test: Callable[[int], bool]) -> Callable[[Any, Any, bool], bool]:
     def check(left: Any, right: Any, sensitive: bool) -> bool:
         order = compare(left, right, case_sensitive=sensitive)
-        return order is not None and test(order)
+        if order is None:
+            raise Incomparable(left, right)
+        return test(order)
 
     return check
 
@@ -140,7 +142,7 @@ async def where_object(call: Call) -> AsyncIterator[Any]:
         else:
             try:
                 keep = _OPERATORS[operator or "EQ"](actual, expected, sensitive)
-            except (re.error, InvalidWildcard) as error:
+            except (re.error, InvalidWildcard, Incomparable) as error:
                 _refuse_operand(call, f"{'C' if sensitive else 'I'}{operator.lower()}", text_of(expected), error, value)
                 continue
         if keep:

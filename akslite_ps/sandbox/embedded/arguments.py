@@ -263,7 +263,10 @@ def _length_faults(text: str, low: int, high: int) -> Iterator[str]:
 
 def _check_empty(syntax: CommandSyntax, parameter: ParameterInfo, raw: Any, converted: Any) -> None:
     """A parameter that is mandatory in any set takes neither null nor nothing, unless it is declared to."""
-    if parameter.may_be_empty or not any(membership.mandatory for membership in parameter.sets.values()):
+    takes_null = parameter.type != "String"  # a text that may be empty has AllowEmptyString alone
+    if (parameter.may_be_empty and (takes_null or converted is not None)) or not any(
+        membership.mandatory for membership in parameter.sets.values()
+    ):
         return
     found = None
     if converted is None or (raw is None and parameter.type not in _VALUE_TYPES and parameter.type != "String"):

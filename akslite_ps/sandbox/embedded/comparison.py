@@ -10,8 +10,30 @@ import decimal
 from typing import Any
 
 from akslite_ps.sandbox.embedded.conversion import ConversionFailed, convert
-from akslite_ps.sandbox.embedded.values import text_of
-from akslite_ps.sandbox.engine import EnumValue
+from akslite_ps.sandbox.embedded.values import is_sequence, text_of, type_name_of
+from akslite_ps.sandbox.engine import EnumValue, PsValue
+
+
+class Incomparable(ValueError):
+    """Two values that have no order; the message is PowerShell's."""
+
+    def __init__(self, left: Any, right: Any) -> None:
+        super().__init__(_why_incomparable(left, right))
+
+
+def _why_incomparable(left: Any, right: Any) -> str:
+    if isinstance(left, PsValue | dict) or is_sequence(left):
+        return f'Cannot compare "{text_of(left)}" because it is not IComparable.'
+    full_name = type_name_of(left)
+    try:
+        convert(right, full_name.removeprefix("System."))
+    except ConversionFailed as failed:
+        reason = str(failed)
+        if isinstance(right, str) and isinstance(left, int | float | decimal.Decimal):
+            return reason
+    else:
+        reason = f'Cannot convert the "{text_of(right)}" value of type "{type_name_of(right)}" to type "{full_name}".'
+    return f'Could not compare "{text_of(left)}" to "{text_of(right)}". Error: "{reason}"'
 
 
 def compare(left: Any, right: Any, *, case_sensitive: bool = False) -> int | None:
@@ -48,6 +70,8 @@ def _same_kind(left: Any, right: Any) -> tuple[Any, Any]:
     match left:
         case bool():
             return left, right if isinstance(right, bool) else bool(right)
+        case int() if isinstance(right, int) and not isinstance(right, bool):
+            return left, right
         case int() | float() | decimal.Decimal():
             return float(left), convert(right, "Double")
         case dt.datetime():

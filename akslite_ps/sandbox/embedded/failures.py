@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from akslite_ps.sandbox.embedded.values import text_of, type_name_of
-from akslite_ps.sandbox.engine import ErrorInfo, PipelineFailed
+from akslite_ps.sandbox.embedded.values import CUSTOM_OBJECT, text_of, type_name_of
+from akslite_ps.sandbox.engine import ErrorInfo, PipelineFailed, PsValue
 
 NOT_RECOGNIZED = (
     "The term '{}' is not recognized as the name of a cmdlet, function, script file, or operable program. Check the spelling of "
@@ -78,5 +78,6 @@ def target_of(target: Any) -> dict[str, str]:
     """How an error's category line names its target: ``target_name`` and ``target_type`` of an ``ErrorInfo``."""
     if target is None:
         return {}
-    kind = type_name_of(target).rpartition(".")[2]
-    return {"target_name": text_of(target), "target_type": "PSObject" if kind == "PSCustomObject" else kind}
+    is_custom = isinstance(target, PsValue) and (not target.type_names or CUSTOM_OBJECT in target.type_names)
+    kind = "PSObject" if is_custom else type_name_of(target).rpartition(".")[2]
+    return {"target_name": text_of(target), "target_type": kind}

@@ -20,6 +20,7 @@ from akslite_ps.sandbox.engine import EnumValue, PsValue, SecureText, Version
 INT32 = (-(2**31), 2**31 - 1)
 INT64 = (-(2**63), 2**63 - 1)
 
+CUSTOM_OBJECT = "System.Management.Automation.PSCustomObject"
 FULL_NAMES: Mapping[str, str] = {
     "String": "System.String",
     "Int32": "System.Int32",
@@ -128,7 +129,7 @@ def text_of(value: Any) -> str:
         case PsValue():
             if value.text is not None:
                 return value.text
-            if value.type_names:
+            if value.type_names and CUSTOM_OBJECT not in value.type_names:
                 return value.type_names[0]
             return "@{" + "; ".join(f"{name}={text_of(item)}" for name, item in value.properties.items()) + "}"
     return str(value)
