@@ -26,6 +26,7 @@ from akslite_ps.remoting.conversion import parse_duration
 from akslite_ps.remoting.endpoint import Device
 from akslite_ps.remoting.faults import DROPPED, FAILURES, SHELL_GONE, as_remoting_error, fault_code, was_cut
 from akslite_ps.remoting.fragments import RawMessage, cut
+from akslite_ps.remoting.lean_serializer import LeanSerializer
 from akslite_ps.remoting.pipeline_message import Statement, create_pipeline, in_wire_form
 from akslite_ps.remoting.pool_connections import RSP, SHELL_URI, PoolConnections
 from akslite_ps.remoting.prompts import SessionHost
@@ -99,7 +100,9 @@ class DevicePool(PoolConnections):
             self.connection.delete(self._pool.shell.resource_uri, selector_set=self._selectors())
 
     def _new_pool(self) -> RunspacePool:
-        return RunspacePool(self.connection, host=self.host, configuration_name=self.device.endpoint.configuration_name)
+        pool = RunspacePool(self.connection, host=self.host, configuration_name=self.device.endpoint.configuration_name)
+        pool._serializer = pool._fragmenter.serializer = LeanSerializer()
+        return pool
 
     def adopt(self, shell_id: str) -> None:
         """Connect, as a new client, to the pool with this id that another client left on the device."""
