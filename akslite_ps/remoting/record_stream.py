@@ -64,6 +64,11 @@ class RecordStream:
         """The next message was dealt with."""
         self._last_taken = self._messages.popleft().number
 
+    @property
+    def is_torn(self) -> bool:
+        """True where the beginning of a message has come and not its end."""
+        return bool(self._defragmenter.parts)
+
     def was_told(self, message: RawMessage) -> bool:
         """True where an earlier process has told what is in the message."""
         return message.number <= self._told_up_to
