@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
+import struct
 import xml.etree.ElementTree as ET
 
 import requests
@@ -52,6 +53,9 @@ _CERTIFICATE_FILE_FAULTS = ("X509", "PEM", "ASN1")
 
 DROPPED = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 """The connection broke or went silent; whether the device read the request is unknown."""
+
+_UNREADABLE = (ValueError, struct.error, ET.ParseError, LookupError, AttributeError, TypeError)
+"""What pypsrp and the standard library raise over content that makes no sense."""
 
 _CUT_ANSWERS = (http.client.IncompleteRead, http.client.RemoteDisconnected)
 
@@ -209,7 +213,7 @@ def _network(error: BaseException, device: Device, attempted: str, *, establishe
         return SessionLost(
             f"the connection to the device is lost: {message}", device=device.name, attempted=attempted, next_action=_LOST_NEXT
         )
-    if isinstance(error, requests.RequestException | OSError | WinRMError) or _is_trust_problem(error):
+    if isinstance(error, (requests.RequestException, OSError, WinRMError, *_UNREADABLE)) or _is_trust_problem(error):
         return Unreachable(message, device=device.name, attempted=attempted, next_action=next_action)
     return RemotingError(
         f"unexpected {type(error).__name__}: {redact(str(error))}",
@@ -274,6 +278,11 @@ def describe_network_error(error: BaseException, endpoint: Endpoint) -> tuple[st
             return (f"{where} cut the connection", "the device or its WinRM service may be restarting: wait and try again")
     if isinstance(error, WinRMError):
         return (f"{where} answers, and not as WinRM does: {redact(str(error))}", _ANOTHER_SERVICE)
+    if isinstance(error, _UNREADABLE) and not isinstance(error, requests.RequestException):
+        return (
+            f"{where} sent an answer that cannot be read ({type(error).__name__}: {redact(str(error))})",
+            "try again; if it stays so, look at PowerShell on the device, and report this with what --debug shows",
+        )
     if isinstance(error, OSError) and "TLS CA certificate bundle" in str(error):
         return (f"the CA file '{endpoint.ca_file}' does not exist", "correct the endpoint's ca_file")
     for cause in causes(error):

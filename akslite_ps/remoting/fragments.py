@@ -44,6 +44,8 @@ class Defragmenter:
 
     def __init__(self, parts: Mapping[int, bytes] | None = None) -> None:
         self._parts: dict[int, list[bytes]] = {number: [part] for number, part in (parts or {}).items()}
+        self._expected: dict[int, int] = {}
+        """Number of the next fragment by message, where the first one came here."""
 
     @property
     def parts(self) -> dict[int, bytes]:
@@ -60,7 +62,7 @@ class Defragmenter:
         while position < len(data):
             if len(data) - position < _FRAGMENT.size:
                 raise ValueError("a fragment is cut off in its header")
-            object_id, _, flags, length = _FRAGMENT.unpack_from(data, position)
+            object_id, fragment_id, flags, length = _FRAGMENT.unpack_from(data, position)
             position += _FRAGMENT.size
             blob = data[position : position + length]
             if len(blob) != length:
@@ -69,8 +71,17 @@ class Defragmenter:
             if flags & _START:
                 self._parts[object_id] = [blob]
             elif object_id in self._parts:
+                expected = self._expected.get(object_id, fragment_id)
+                if fragment_id < expected:
+                    continue
+                if fragment_id > expected:
+                    raise ValueError("a fragment is missing")
                 self._parts[object_id].append(blob)
-            if flags & _END and object_id in self._parts:
+            else:
+                continue
+            self._expected[object_id] = fragment_id + 1
+            if flags & _END:
+                del self._expected[object_id]
                 yield _message(b"".join(self._parts.pop(object_id)), object_id)
 
 

@@ -326,6 +326,9 @@ class Invocation:
             number, error = pipeline_state(message.data, self._stream.next_number)
             if error is not None and not was_told:
                 self._stream.add(error, message)
+            if number == PSInvocationState.COMPLETED and self._stream.is_torn:
+                torn = self._pool.lost("the device ended the command in the middle of a record", self._attempted, _READ_STATE)
+                raise self._lost(with_fate(torn, CommandFate.ENDED))
             if number in _STATES:
                 self._finish(_STATES[number])
         elif was_told:

@@ -87,7 +87,7 @@ class KeptConnection:
             self.close()
         if answer.status == _UNAUTHORIZED:
             return None
-        response = requests.Response()
+        response: Any = requests.Response()
         response.status_code, response.reason = answer.status, answer.reason
         response.headers = CaseInsensitiveDict(answer.getheaders())
         response.encoding = get_encoding_from_headers(response.headers)
@@ -95,7 +95,8 @@ class KeptConnection:
         response._content, response._content_consumed = content, True
         if response.is_redirect:
             raise requests.TooManyRedirects("the device sends on to another address", response=response)
-        return response
+        answered: requests.Response = response
+        return answered
 
     def _head(self, request: requests.PreparedRequest) -> bytes:
         """Request line and headers; all but the length is written once."""

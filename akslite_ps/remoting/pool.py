@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import logging
-import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -26,6 +25,7 @@ from akslite_ps.remoting.conversion import parse_duration
 from akslite_ps.remoting.endpoint import Device
 from akslite_ps.remoting.faults import DROPPED, FAILURES, SHELL_GONE, as_remoting_error, fault_code, was_cut
 from akslite_ps.remoting.fragments import RawMessage, cut
+from akslite_ps.remoting.lean_serializer import LeanSerializer
 from akslite_ps.remoting.pipeline_message import Statement, create_pipeline, in_wire_form
 from akslite_ps.remoting.pool_connections import RSP, SHELL_URI, PoolConnections
 from akslite_ps.remoting.prompts import SessionHost
@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 _PROBE_TIMEOUT_S = 5
 _OPEN_AGAIN = 2
+_DELETE_AGAIN = 2
+"""A session that is not ended counts against the account's quota until its idle limit, two hours."""
 
 
 class DevicePool(PoolConnections):
@@ -96,10 +98,12 @@ class DevicePool(PoolConnections):
     def _delete_half_open(self) -> None:
         """End on the device what was begun there; the answer that told of it may have been lost."""
         with contextlib.suppress(*FAILURES):
-            self.connection.delete(self._pool.shell.resource_uri, selector_set=self._selectors())
+            self.connection.delete(self._pool.shell.resource_uri, selector_set=self.selectors())
 
     def _new_pool(self) -> RunspacePool:
-        return RunspacePool(self.connection, host=self.host, configuration_name=self.device.endpoint.configuration_name)
+        pool = RunspacePool(self.connection, host=self.host, configuration_name=self.device.endpoint.configuration_name)
+        pool._serializer = pool._fragmenter.serializer = LeanSerializer()
+        return pool
 
     def adopt(self, shell_id: str) -> None:
         """Connect, as a new client, to the pool with this id that another client left on the device."""
@@ -128,7 +132,7 @@ class DevicePool(PoolConnections):
         ET.SubElement(disconnect, f"{{{RSP}}}BufferMode").text = "Block"
         with self.exchange("disconnect the session"):
             if self._pool.state != RunspacePoolState.DISCONNECTED:
-                self.connection.disconnect(self._pool.shell.resource_uri, disconnect, selector_set=self._selectors())
+                self.connection.disconnect(self._pool.shell.resource_uri, disconnect, selector_set=self.selectors())
                 self._pool.state = RunspacePoolState.DISCONNECTED
         self.hang_up()
 
@@ -140,42 +144,16 @@ class DevicePool(PoolConnections):
 
     def delete(self) -> None:
         """End the pool on the device; what still runs in it is ended there. Says nothing where the device is gone."""
-        try:
-            with self.free_connection() as connection:
-                connection.delete(self._pool.shell.resource_uri, selector_set=self._selectors())
-        except FAILURES as error:
-            log.debug("%s: the session could not be closed: %s", self.device.name, type(error).__name__)
+        for _ in range(_DELETE_AGAIN):
+            try:
+                with self.free_connection() as connection:
+                    connection.delete(self._pool.shell.resource_uri, selector_set=self.selectors())
+                break
+            except FAILURES as error:
+                log.debug("%s: the session could not be closed: %s", self.device.name, type(error).__name__)
+                if not was_cut(error):
+                    break
         self.hang_up()
-
-    def is_alive(self) -> bool:
-        """Ask the device whether the pool is still there."""
-        try:
-            with self.free_connection() as connection:
-                return self._state_from(connection) is not None
-        except FAILURES as error:
-            log.debug("%s: the session does not answer: %s", self.device.name, type(error).__name__)
-            return False
-
-    def keep_alive(self, idle_s: float) -> bool:
-        """Let the device hear of an idle pool, on the pool's own connection; at once nothing where that is in use.
-
-        Args:
-            idle_s: Only where nothing was sent for so long, in seconds.
-
-        Returns:
-            False where the device did not answer.
-        """
-        if not self.lock.acquire(blocking=False):
-            return True
-        try:
-            if time.monotonic() - self.last_used >= idle_s:
-                self._state_from(self.connection)
-            return True
-        except FAILURES as error:
-            log.debug("%s: the idle session does not answer: %s", self.device.name, type(error).__name__)
-            return False
-        finally:
-            self.lock.release()
 
     # -- what the pool knows --------------------------------------------------------------------------------------
 
@@ -183,11 +161,6 @@ class DevicePool(PoolConnections):
     def shell_id(self) -> str:
         """Id of the pool, which is the id of its shell."""
         return str(self._pool.id)
-
-    @property
-    def last_used(self) -> float:
-        """When something was sent or received last on the pool's connection (monotonic)."""
-        return self.connection.transport.last_used
 
     @property
     def idle_limit_s(self) -> float | None:
@@ -314,7 +287,7 @@ class DevicePool(PoolConnections):
         """Connect to a pipeline that goes on in a pool taken up again."""
         connect = ET.Element(f"{{{RSP}}}Connect", CommandId=command_id)
         with self.exchange("connect to the running command"):
-            self.connection.connect(self._pool.shell.resource_uri, connect, selector_set=self._selectors())
+            self.connection.connect(self._pool.shell.resource_uri, connect, selector_set=self.selectors())
 
     def interrupt(self, command_id: str, limit_s: float | None = None) -> None:
         """Tell the device to stop a pipeline, at once even while another thread waits in a Receive.
@@ -359,7 +332,7 @@ class DevicePool(PoolConnections):
             SessionLost: The pool is not there, or cannot be asked.
         """
         with self.exchange("find out whether the command arrived"):
-            was_put_aside = self._state_from(self.connection) == "Disconnected"
+            was_put_aside = self.state_from(self.connection) == "Disconnected"
         if was_put_aside:
             self.reconnect()
         found = command_id.casefold() in (id_.casefold() for id_ in self.running_commands())
@@ -374,7 +347,7 @@ class DevicePool(PoolConnections):
         ET.SubElement(request, f"{{{wsman}}}OptimizeEnumeration")
         ET.SubElement(request, f"{{{wsman}}}MaxElements").text = "32000"
         dialect = "http://schemas.dmtf.org/wbem/wsman/1/wsman/SelectorFilter"
-        ET.SubElement(request, f"{{{wsman}}}Filter", Dialect=dialect).append(self._selectors().pack())
+        ET.SubElement(request, f"{{{wsman}}}Filter", Dialect=dialect).append(self.selectors().pack())
         with self.exchange("list the running commands"):
             body = self.connection.enumerate(f"{SHELL_URI}/Command", request)
         found = body.iterfind("wsen:EnumerateResponse/wsman:Items/rsp:Command/rsp:CommandId", NAMESPACES)
@@ -382,17 +355,13 @@ class DevicePool(PoolConnections):
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
-    def _state_from(self, connection: Connection) -> str | None:
-        body = connection.get(SHELL_URI, selector_set=self._selectors(), timeout=_PROBE_TIMEOUT_S)
-        shell = body.find("rsp:Shell", NAMESPACES)
-        return None if shell is None else shell.findtext("rsp:State", "Connected", NAMESPACES)
-
     def _signal(self, connection: Connection, code: str, command_id: str) -> None:
         signal = ET.Element(f"{{{RSP}}}Signal", CommandId=command_id)
         ET.SubElement(signal, f"{{{RSP}}}Code").text = code
-        connection.signal(self._pool.shell.resource_uri, signal, selector_set=self._selectors())
+        connection.signal(self._pool.shell.resource_uri, signal, selector_set=self.selectors())
 
-    def _selectors(self) -> SelectorSet:
+    def selectors(self) -> SelectorSet:
+        """What names the pool on the device."""
         known: SelectorSet | None = self._pool.shell._selector_set
         if known is not None:
             return known

@@ -6,20 +6,25 @@ The base of ``remoting.pool``. One connection serves the pool; a second one is m
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 
-from pypsrp.wsman import NAMESPACES
+from pypsrp.wsman import NAMESPACES, SelectorSet
 
 from akslite_ps.errors import AksLiteError, PromptUnanswered, SessionLost
 from akslite_ps.remoting.connection import Connection
 from akslite_ps.remoting.endpoint import Device
-from akslite_ps.remoting.faults import as_remoting_error
+from akslite_ps.remoting.faults import FAILURES, as_remoting_error
 from akslite_ps.remoting.prompts import QuestionUnanswered
 from akslite_ps.secrets import redact
 
+log = logging.getLogger(__name__)
+
 RSP = NAMESPACES["rsp"]
 SHELL_URI = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell"
+_PROBE_TIMEOUT_S = 5
 
 
 class PoolConnections:
@@ -109,3 +114,48 @@ class PoolConnections:
                 if self._new_password is not None:
                     self._aside.use_password(self._new_password)
             yield self._aside
+
+    def is_alive(self) -> bool:
+        """Ask the device whether the pool is still there."""
+        try:
+            with self.free_connection() as connection:
+                return self.state_from(connection) is not None
+        except FAILURES as error:
+            log.debug("%s: the session does not answer: %s", self.device.name, type(error).__name__)
+            return False
+
+    def keep_alive(self, idle_s: float) -> bool:
+        """Let the device hear of an idle pool, on the pool's own connection; at once nothing where that is in use.
+
+        Args:
+            idle_s: Only where nothing was sent for so long, in seconds.
+
+        Returns:
+            False where the device did not answer.
+        """
+        if not self.lock.acquire(blocking=False):
+            return True
+        try:
+            if time.monotonic() - self.last_used >= idle_s:
+                self.state_from(self.connection)
+            return True
+        except FAILURES as error:
+            log.debug("%s: the idle session does not answer: %s", self.device.name, type(error).__name__)
+            return False
+        finally:
+            self.lock.release()
+
+    def state_from(self, connection: Connection) -> str | None:
+        """The state of the pool's shell, as the device tells it."""
+        body = connection.get(SHELL_URI, selector_set=self.selectors(), timeout=_PROBE_TIMEOUT_S)
+        shell = body.find("rsp:Shell", NAMESPACES)
+        return None if shell is None else shell.findtext("rsp:State", "Connected", NAMESPACES)
+
+    @property
+    def last_used(self) -> float:
+        """When something was sent or received last on the pool's connection (monotonic)."""
+        return self.connection.transport.last_used
+
+    def selectors(self) -> SelectorSet:
+        """What names the pool on the device."""
+        raise NotImplementedError

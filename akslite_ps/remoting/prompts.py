@@ -24,6 +24,10 @@ _WRITE_METHODS = range(13, 23)
 _SCREEN_METHODS = frozenset((28, 30, 32, 34, 36, 38, 40, 42, 47, 48, 49, 51))
 """Calls that set something of the screen, and flush the keyboard: they expect no answer, and there is no screen."""
 
+_MOST_ELEMENTS = 1000
+_YES_OR_NO = ("System.Boolean", "System.Management.Automation.SwitchParameter")
+_YES = ("true", "yes", "y", "1")
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -158,9 +162,22 @@ class _Asking(PSHostUserInterface):
                 answers[name] = self._secure(runspace, label)
             elif "PSCredential" in kind:
                 answers[name] = self.PromptForCredential1(runspace, pipeline, label, "", "", "")
+            elif kind.endswith("[]"):
+                answers[name] = self._several_lines(label)
             else:
-                answers[name] = self._asked(label).read_line(label)
+                answers[name] = _converted(self._asked(label).read_line(label), kind)
         return answers
+
+    def _several_lines(self, label: str) -> list[str]:
+        """The elements of an array, as PowerShell's own hosts ask for them: one after another, nothing ends it."""
+        lines: list[str] = []
+        while len(lines) < _MOST_ELEMENTS:
+            numbered = f"{label}[{len(lines)}]"
+            line = self._asked(numbered).read_line(numbered)
+            if not line:
+                break
+            lines.append(line)
+        return lines
 
     def PromptForCredential1(  # noqa: N802
         self, runspace: RunspacePool, pipeline: PowerShell | None, caption: str, message: str, user_name: str, target_name: str
@@ -227,6 +244,13 @@ class _Asking(PSHostUserInterface):
         element = runspace.serialize(self._reveal(label), ObjectMeta("SS"))
         assert element is not None
         return element
+
+
+def _converted(line: str, kind: str) -> str | bool:
+    """What was typed for a field, where PowerShell does not convert it from text itself: yes and no."""
+    if kind in _YES_OR_NO:
+        return line.strip().removeprefix("$").casefold() in _YES
+    return line
 
 
 def _numbers(wire: Any) -> list[int]:

@@ -12,7 +12,6 @@ from dataclasses import replace
 
 from akslite_ps.remoting.detached import ReadingPlace
 from akslite_ps.remoting.fragments import Defragmenter, RawMessage
-from akslite_ps.remoting.messages import SCREEN_TAG
 from akslite_ps.remoting.records import InformationRecord, Record
 
 
@@ -65,6 +64,11 @@ class RecordStream:
         """The next message was dealt with."""
         self._last_taken = self._messages.popleft().number
 
+    @property
+    def is_torn(self) -> bool:
+        """True where the beginning of a message has come and not its end."""
+        return bool(self._defragmenter.parts)
+
     def was_told(self, message: RawMessage) -> bool:
         """True where an earlier process has told what is in the message."""
         return message.number <= self._told_up_to
@@ -110,13 +114,13 @@ class RecordStream:
         return replace(self._place, next_receive=next_receive, parts=self._defragmenter.parts)
 
     def is_on_screen(self, text: str) -> bool:
-        """True where the last record says the same: Write-Host sends its text as record and as host call."""
+        """True where the last record says the same: Write-Host, and Write-Information where it is shown, send both."""
         last = _screen_digest(self.records[-1]) if self.records else self._place.screen
         return last == _digest(text)
 
 
 def _screen_digest(record: Record) -> str | None:
-    if isinstance(record, InformationRecord) and SCREEN_TAG in record.tags and record.source != "Host":
+    if isinstance(record, InformationRecord) and record.source != "Host":
         return _digest(record.message)
     return None
 

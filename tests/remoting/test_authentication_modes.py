@@ -27,7 +27,7 @@ from akslite_ps.remoting import Question, SecureValue, Session, probe
 from akslite_ps.remoting.credentials import mechanism
 from akslite_ps.remoting.result import InvocationState
 from akslite_ps.sandbox.certificates import CertificateAndKey, CertificateAuthority
-from akslite_ps.sandbox.engine import CertificateMapping, LogonSettings, SecureText, Standing
+from akslite_ps.sandbox.engine import Account, CertificateMapping, LogonSettings, SecureText, Standing
 from akslite_ps.secrets import SecretRef
 
 PATIENCE_S = 20.0
@@ -187,6 +187,19 @@ def test_a_command_stops_while_its_output_streams(way: Any) -> None:
 
 
 @pytest.mark.usefixtures("working")
+@pytest.mark.usefixtures("working")
+@pytest.mark.parametrize("mode", ["negotiate-http", "ntlm-https", "basic-https", pytest.param("credssp-http", marks=needs_credssp)])
+def test_user_and_password_may_be_written_in_any_script(lab: Any, tmp_path: Path, mode: str) -> None:
+    password = "p\u00e4ss w\u00f6rd \u20ac \u65e5\u672c"
+    lab.device.accounts.append(Account("PRESS-01", "J\u00fcrgen", password))
+    (tmp_path / "other").write_text(password, encoding="utf-8")
+    auth, _, transport = mode.partition("-")
+    reference = SecretRef("file", str(tmp_path / "other"))
+
+    with Session.open(lab.target(auth=auth, transport=transport, username="PRESS-01\\J\u00fcrgen", password=reference)) as session:
+        assert session.invoke("Get-Greeting").output == ["hello"]
+
+
 def test_negotiate_takes_kerberos_where_it_can(domain: Callable[..., Any], lab: Any) -> None:
     lab.device.accounts = []
     with Session.open(domain(auth="negotiate")) as session:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import itertools
 import json
+import random
 import subprocess
 import sys
 import threading
@@ -120,6 +122,35 @@ def test_a_killed_process_is_followed_by_one_that_gets_exactly_the_rest(
     assert stored == list(range(1, held_at))
     assert stored + rest(lab, reference) == [1, 2, 3, 4, 5, 6, 7, 8, 9]
     assert len(lab.device.requests) == 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_however_often_and_wherever_readers_die_every_record_is_told_once(lab: Any, numbers: Numbers, seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311 - chances that can be repeated
+    values = [f"{number} {'x' * chance.choice([0, 10, 40_000, 90_000])}" for number in range(40)]
+    waiting = list(values)
+    told: list[Any] = []
+    session = Session.open(lab.target())
+    invocation = session.start("Write-Numbers")
+    kept = invocation.reference.as_text()
+    while waiting or len(told) < len(values):
+        batch = waiting[: chance.randint(0, 8)]
+        del waiting[: len(batch)]
+        numbers.write(*batch)
+        unread = len(values) - len(waiting) - len(told)
+        for record in itertools.islice(invocation.records(), chance.randint(0, unread)):
+            assert isinstance(record, OutputRecord)
+            told.append(record.value)
+            kept = invocation.reference.as_text()
+        if chance.random() < 0.7:
+            session._pool.hang_up()
+            session, invocation = attach(lab.target(), InvocationReference.from_text(kept))
+    numbers.end()
+
+    assert list(invocation.records()) == []
+    assert invocation.state is InvocationState.COMPLETED
+    assert told == values
+    session.close()
 
 
 async def turns(count: int) -> None:

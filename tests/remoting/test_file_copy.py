@@ -102,6 +102,20 @@ class TestWithPowerShell:
         assert [path.name for path in there.iterdir()] == ["a.bin"]
         assert sorted(path.name for path in here.iterdir()) == ["a.bin", "b.bin"]
 
+    @pytest.mark.parametrize(
+        "name", ["a [1] b.txt", "$env~'q'; `x.txt", "G\u00fcrtel \u65e5\u672c \U0001f600.bin", ".hidden", "x" * 120]
+    )
+    def test_a_name_is_taken_to_the_letter(self, opened: Session, here: Path, there: Path, name: str) -> None:
+        source = here / "source"
+        source.write_bytes(b"content")
+
+        sent = copy_to_device(opened, source, str(there / name))
+        back = copy_from_device(opened, sent.remote, here / "back")
+
+        assert [path.name for path in there.iterdir()] == [name]
+        assert (here / "back").read_bytes() == b"content"
+        assert back.sha256 == sent.sha256
+
     def test_progress_is_told_in_bytes(self, opened: Session, here: Path, there: Path) -> None:
         told: list[CopyProgress] = []
         (here / "a.bin").write_bytes(content(2 * PIECE + 5))

@@ -166,6 +166,7 @@ class Person:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.lines: list[str] = []
 
     def confirm(self, question: Any) -> bool:
         self.asked.append(str(question))
@@ -177,7 +178,7 @@ class Person:
 
     def read_line(self, label: str) -> str:
         self.asked.append(label)
-        return "typed"
+        return self.lines.pop(0) if self.lines else "typed"
 
     def read_secure(self, label: str) -> str:
         self.asked.append(label)
@@ -312,6 +313,33 @@ def test_text_for_the_screen_comes_once(engine: Session) -> None:
     ]
 
 
+def test_information_that_is_shown_comes_once(engine: Session) -> None:
+    result = engine.run_script("Write-Information 'hidden'; Write-Information 'shown' -InformationAction Continue")
+
+    assert [record.message for record in result.records if isinstance(record, InformationRecord)] == ["hidden", "shown"]
+
+
+def test_what_would_be_done_is_told(engine: Session) -> None:
+    script = CONFIRMING.removesuffix("Remove-Thing") + "Remove-Thing -WhatIf"
+
+    (record,) = engine.run_script(script, own_scope=True).records
+    assert isinstance(record, InformationRecord)
+    assert record.message == 'What if: Performing the operation "Remove-Thing" on target "thing".'
+    assert (record.source, record.tags) == ("Host", ("PSHOST",))
+
+
+def test_what_a_host_says_of_a_warning_and_its_like_comes_once(engine: Session) -> None:
+    script = "$host.UI.WriteWarningLine('a'); Write-Warning 'b'; $host.UI.WriteVerboseLine('c'); $host.UI.WriteDebugLine('d')"
+
+    records: list[Any] = engine.run_script(script).records
+    assert [(type(record).__name__, record.message) for record in records] == [
+        ("WarningRecord", "a"),
+        ("WarningRecord", "b"),
+        ("VerboseRecord", "c"),
+        ("DebugRecord", "d"),
+    ]
+
+
 def test_errors_and_progress_of_the_engine_are_read(engine: Session) -> None:
     result = engine.run_script(
         "Write-Error 'boom' -ErrorId Odd -Category InvalidData -TargetObject 5;"
@@ -373,6 +401,29 @@ def test_questions_of_the_engine_are_answered(engine: Session, person: Person, s
 
     assert engine.run_script(script, timeout_s=PATIENCE_S).output == output
     assert asked in person.asked[0]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "lines", "output", "asked"),
+    [
+        ("[string[]]$V", ["one", "two", ""], [2, "one", "two"], ["V[0]", "V[1]", "V[2]"]),
+        ("[int[]]$V", ["7", ""], [1, 7], ["V[0]", "V[1]"]),
+        ("[int]$V", ["7"], [1, 7], ["V"]),
+        ("[switch]$V", ["$true"], [1, True], ["V"]),
+        ("[bool]$V", ["no"], [1, False], ["V"]),
+        ("[timespan]$V", ["00:01:30"], [1, dt.timedelta(seconds=90)], ["V"]),
+    ],
+)
+def test_what_is_typed_for_a_parameter_is_of_its_type(
+    engine: Session, person: Person, parameter: str, lines: list[str], output: list[Any], asked: list[str]
+) -> None:
+    person.asked.clear()
+    person.lines[:] = lines
+    told = "@($V).Count; if ($V -is [switch]) { [bool]$V } else { $V }"
+    script = f"function f {{ param([Parameter(Mandatory)]{parameter}) {told} }}; f"
+
+    assert engine.run_script(script, timeout_s=PATIENCE_S).output == output
+    assert [label.rpartition(" - ")[2] for label in person.asked] == asked
 
 
 def test_without_a_handler_the_engine_is_not_kept_waiting() -> None:

@@ -328,6 +328,17 @@ def test_leaving_a_disconnected_session_leaves_it_on_the_device(lab: Any, steps:
     assert steps.stopped.wait(PATIENCE_S)
 
 
+@pytest.mark.parametrize("lost", ["request", "reply"])
+def test_a_session_is_ended_although_the_connection_breaks_meanwhile(lab: Any, relay: Any, lost: str) -> None:
+    session = Session.open(lab.target(port=relay.port))
+    setattr(relay, f"lose_next_{lost}", True)
+
+    session.close()
+
+    assert relay.losses == 1
+    assert lab.listener.shells._shells == {}
+
+
 def test_a_session_that_is_not_there_cannot_be_attached(lab: Any) -> None:
     with pytest.raises(SessionLost, match="no longer exists"):
         Session.attach(lab.target(), "00000000-1111-2222-3333-444444444444")
