@@ -28,10 +28,12 @@ def forms(value: str) -> set[str]:
     Args:
         value: The secret. Of one with several lines, each long line counts on its own: devices tell lines one by one.
     """
-    texts = {form for text in _values(value) for form in _quoted(text)}
-    found = {form for text in texts for form in (text, *_in_addresses(text))}
-    for text in texts:
-        found |= _encoded(text)
+    found = set()
+    for text in _values(value):
+        found |= {form for quoted in _quoted(text) for form in (quoted, *_in_addresses(quoted))}
+        # What is encoded is the text itself, or a JSON or PowerShell source that holds it.
+        for source in {text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], text.replace("'", "''")}:
+            found |= _encoded(source)
     return {form for form in found if len(form) >= SHORTEST}
 
 
@@ -40,7 +42,8 @@ def _values(value: str) -> set[str]:
     lines = value.splitlines()
     values = {value, value.strip(), "\n".join(lines), "\r\n".join(lines)}
     values |= {line.strip() for line in lines[1:] + lines[:1] if len(line.strip()) >= _LONG_LINE and not line.startswith("-----")}
-    values |= {unicodedata.normalize(form, text) for form in ("NFC", "NFD") for text in tuple(values)}
+    if not value.isascii():
+        values |= {unicodedata.normalize(form, text) for form in ("NFC", "NFD") for text in tuple(values)}
     return {text for text in values if len(text) >= SHORTEST}
 
 
@@ -64,13 +67,14 @@ def _quoted(text: str) -> Iterator[str]:
     yield shlex.quote(text).strip("'")
     markup = html.escape(text, quote=False)
     yield markup
-    for double in ("&quot;", '"', "&#34;"):
-        for single in ("&apos;", "&#39;", "&#x27;", "'"):
-            yield markup.replace('"', double).replace("'", single)
+    if '"' in text or "'" in text:
+        for double in ("&quot;", '"', "&#34;"):
+            for single in ("&apos;", "&#39;", "&#x27;", "'"):
+                yield markup.replace('"', double).replace("'", single)
     yield "".join(f"_x{ord(c):04X}_" if ord(c) < 32 else c for c in markup)
     yield text.encode("unicode_escape").decode("ascii")
     yield repr(text)[1:-1]
-    for encoding in ("latin-1", "cp437", "cp1252"):
+    for encoding in () if text.isascii() else ("latin-1", "cp437", "cp1252"):
         yield text.encode("utf-8", "surrogatepass").decode(encoding, "replace")
 
 

@@ -26,8 +26,8 @@ from akslite_ps.whole_file import write_whole
 
 SCHEMES = ("keyring", "env", "prompt", "file")
 REDACTED = "<redacted>"
-_SLICES_A_SEARCH = 3
-"""How often a text can be searched for one needle in the time of slicing it once at every character."""
+_CHARACTERS_A_NEEDLE = 3
+"""So many characters are cut out of a text in the time of looking for one needle in it."""
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -184,11 +184,15 @@ _HINTS = {
 
 @dataclass
 class Known:
-    """What a redactor knows: values in the order they came, the needles made of them, and those by how they start."""
+    """What a redactor knows: values in the order they came, and the needles made of them, by their first characters.
+
+    There may be one value for each of ten thousand devices, so that every needle is kept once.
+    """
 
     values: dict[str, None] = field(default_factory=dict)
-    needles: set[str] = field(default_factory=set)
-    by_start: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    needles: dict[str, str | tuple[str, ...]] = field(default_factory=dict)
+    count: int = 0
+    longest: int = 1
 
 
 @dataclass
@@ -204,11 +208,14 @@ class Redactor:
             return
         needles = forms(value)
         with self._lock:
-            self.known.values[value] = None
-            for needle in needles - self.known.needles:
-                start = needle[:_SHORTEST]
-                self.known.by_start[start] = tuple(sorted({*self.known.by_start.get(start, ()), needle}, key=len, reverse=True))
-            self.known.needles |= needles
+            known = self.known
+            known.values[value] = None
+            for needle in needles:
+                there = _several(known.needles.get(needle[:_SHORTEST], ()))
+                if needle not in there:
+                    known.needles[needle[:_SHORTEST]] = (*there, needle) if there else needle
+                    known.count += 1
+                    known.longest = max(known.longest, len(needle))
 
     def learned(self, after: int) -> tuple[str, ...]:
         """The values registered after the first ``after`` ones, for a process beside that shows what this one read."""
@@ -227,12 +234,19 @@ class Redactor:
 
     def _found_in(self, text: str) -> list[str]:
         """The needles that the text holds, longest first."""
-        if len(self.known.needles) < _SLICES_A_SEARCH * len(text):
-            return sorted((needle for needle in self.known.needles if needle in text), key=len, reverse=True)
-        starts = {text[at : at + _SHORTEST] for at in range(len(text) - _SHORTEST + 1)} & self.known.by_start.keys()
-        return sorted(
-            (needle for start in starts for needle in self.known.by_start[start] if needle in text), key=len, reverse=True
-        )
+        needles = self.known.needles
+        starts: Iterable[str] = needles
+        if len(text) < _CHARACTERS_A_NEEDLE * self.known.count:
+            starts = {text[at : at + _SHORTEST] for at in range(len(text) - _SHORTEST + 1)} & needles.keys()
+        found = []
+        for start in starts:
+            there = needles[start]
+            if isinstance(there, str):
+                if there in text:
+                    found.append(there)
+            else:
+                found += [needle for needle in there if needle in text]
+        return sorted(found, key=len, reverse=True)
 
     def held_back(self, text: str) -> int:
         """How many characters at the end of a text may be the beginning of a registered value.
@@ -242,7 +256,7 @@ class Redactor:
         if not text:
             return 0
         with self._lock:
-            longest = min(len(text), max(map(len, self.known.needles), default=1) - 1)
+            longest = min(len(text), self.known.longest - 1)
             for size in range(longest, 0, -1):
                 end = text[-size:]
                 if any(needle.startswith(end) for needle in self._candidates(end)):
@@ -250,7 +264,9 @@ class Redactor:
         return 0
 
     def _candidates(self, beginning: str) -> Iterable[str]:
-        return self.known.by_start.get(beginning[:_SHORTEST], ()) if len(beginning) >= _SHORTEST else self.known.needles
+        if len(beginning) >= _SHORTEST:
+            return _several(self.known.needles.get(beginning[:_SHORTEST], ()))
+        return self.known.needles  # how a needle starts is enough
 
     def value(self, value: Any) -> Any:
         """The same for JSON-like data: strings inside mappings and sequences are redacted."""
@@ -263,6 +279,10 @@ class Redactor:
         if isinstance(value, PurePath | BaseException):
             return self.text(str(value))
         return value
+
+
+def _several(there: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (there,) if isinstance(there, str) else there
 
 
 REDACTOR = Redactor()

@@ -106,7 +106,7 @@ def _refusal(error: ErrorRecord, device: str, command: str, is_restricted: Calla
             attempted=f"run {command}",
             next_action="send commands with parameters instead, or use a session configuration with full language",
         )
-    if error.error_id.startswith("CommandNotFoundException") and is_restricted():
+    if error.error_id.startswith("CommandNotFoundException") and _names(error.message, command) and is_restricted():
         return NotPermitted(
             "the command is not visible in this session: either the role does not allow it, or it is not installed "
             f"({redact(error.message)})",
@@ -115,6 +115,11 @@ def _refusal(error: ErrorRecord, device: str, command: str, is_restricted: Calla
             next_action="check that the product is installed on the device, then that the session configuration's role lists it",
         )
     return None
+
+
+def _names(message: str, command: str) -> bool:
+    """Whether it is the command sent that was not found, and not one that it needs itself: a tool that is not installed."""
+    return any(name.casefold() in message.casefold() for name in command.split(" | "))
 
 
 def _cmdlet_failed(error: ErrorRecord, more: int, device: str, command: str) -> CmdletFailed:

@@ -225,6 +225,16 @@ def test_an_operator_may_do_the_daily_work_but_not_disconnect(deployed: Simulate
     assert deployed.azure_clusters
 
 
+def test_a_tool_that_a_permitted_command_lacks_is_no_refusal(deployed: SimulatedHost, arc_config: Any, go: Any) -> None:
+    device = as_role(deployed, "Operator")
+    deployed.fault("az-not-recognized")
+    run = go(arc.plan_connect(device, arc_config()), device)
+    error = run.results[-1].error
+    assert error is not None
+    assert (error["error"], error["command"]) == ("CmdletFailed", "Connect-AksEdgeArc")
+    assert "Azure CLI" in error["cause"]
+
+
 def test_an_operator_may_change_in_place(deployed: SimulatedHost, arc_config: Any, go: Any, tmp_path: Path) -> None:
     device, wanted = as_role(deployed, "Operator"), arc_config()
     before = wanted.with_values({"User.AcceptOptionalTelemetry": True})
