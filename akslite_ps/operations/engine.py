@@ -193,7 +193,7 @@ class Walk:
                 continue
             try:
                 check = code.check(self._work(step, None, attempt=0))
-            except AksLiteError:
+            except (AksLiteError, Stopped):
                 return None
             if check.verdict is Verdict.NOT_SO:
                 return check.detail
