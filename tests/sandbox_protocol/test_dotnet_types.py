@@ -391,7 +391,7 @@ def kept(value: Any) -> bool:
 def test_powershell_reads_what_we_write_and_we_read_what_it_writes(tmp_path):
     values: list[Any] = []
 
-    @settings(max_examples=400, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=150, deadline=None, derandomize=True, database=None)
     @given(
         st.recursive(PRIMITIVES.filter(kept), lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=3))
     )

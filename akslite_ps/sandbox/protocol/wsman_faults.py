@@ -3,7 +3,8 @@
 Raised by ``protocol.wsman`` and ``protocol.shells``; ``protocol.winrm`` sends them as HTTP 500. Codes and texts of
 :func:`operation_timed_out`, :func:`unknown_shell`, :func:`unknown_command`, :func:`invalid_timeout` and :func:`too_many_commands`
 are recorded (``reference/wsman-psrp.md`` section 2), those of the other quotas are in many reports of users. The codes of all
-others are those of the Windows headers; which of them Windows sends, and with which words, is not known.
+others are those of the Windows headers, and those about the protocol's version are in PowerShell's published source; which of them
+Windows sends, and with which words, is not known.
 """
 
 from __future__ import annotations
