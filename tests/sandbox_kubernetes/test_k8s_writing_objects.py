@@ -264,3 +264,15 @@ def test_a_namespace_that_is_going_can_be_deleted_once_more(caller):
     merge = "application/merge-patch+json"
     caller.call("PATCH", "/api/v1/namespaces/shop/configmaps/held", {"metadata": {"finalizers": None}}, content_type=merge)
     caller.get("/api/v1/namespaces/shop", expect=404)
+
+
+def test_a_refusal_is_to_the_letter_what_clients_show(caller):
+    body = {"metadata": {"name": "w"}, "spec": {"ports": [{"port": 80}]}}
+    at = "/api/v1/namespaces/default/services"
+    caller.create(at, body)
+    assert caller.ask("POST", at, body).body == (
+        b'{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"services \\"w\\" already exists",'
+        b'"reason":"AlreadyExists","details":{"name":"w","kind":"services"},"code":409}\n'
+    )
+    for path in (at, f"{at}/w", "/version"):
+        assert caller.ask("GET", path).body.endswith(b"}\n")
