@@ -197,6 +197,7 @@ def test_a_day_that_never_comes_is_never_due():
         (["sh", "-c", "sleep 1m; exit 7"], 60, 7),
         (["/bin/sh", "-c", "echo a && false"], 5, 1),
         (["sleep", "infinity"], None, 0),
+        (["sh", "-c", "while true; do echo a; sleep 5; done"], None, 0),
         (["/app", "--serve"], 5, 0),
         ([], 5, 0),
         (["sh", "-c", "echo 'unclosed"], 5, 0),
@@ -205,6 +206,19 @@ def test_a_day_that_never_comes_is_never_due():
 def test_how_a_container_ends_is_read_from_its_command(command, seconds, code):
     end = end_of({"command": command})
     assert (end.seconds, end.code if end.seconds is not None else 0) == (seconds, code)
+
+
+def test_an_endless_loop_goes_on_writing(caller):
+    log = "/api/v1/namespaces/default/pods/p/log"
+    script = "echo begun; while true; do echo again; sleep 10; done"
+    caller.create("/api/v1/namespaces/default/pods", {"metadata": {"name": "p"}, "spec": pod("sh", "-c", script)})
+    pass_time(caller, 10)
+    assert caller.get(log) == "begun\nagain\n"
+    pass_time(caller, 20)
+    assert caller.get(log) == "begun\nagain\nagain\nagain\n"
+    caller.clock.tick(30 * 86400)
+    assert len(caller.get(log).splitlines()) == 1001
+    assert caller.get(log, sinceSeconds="15").splitlines() == ["again"] * 2
 
 
 def test_what_a_command_echoes_is_in_the_log(caller):

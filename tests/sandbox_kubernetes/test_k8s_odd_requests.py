@@ -57,6 +57,10 @@ CLAIM = {"metadata": {"name": "d"}, "spec": {"accessModes": ["ReadWriteOnce"], "
 SCHEMA = {"type": "object", "properties": {"spec": {"type": "object", "properties": {"size": {"type": "integer", "default": 1}}}}}
 MORE_SAMPLES = (
     (
+        "/api/v1/namespaces/default/replicationcontrollers",
+        {"metadata": {"name": "w"}, "spec": {"replicas": 2, "selector": LABELS, "template": WORKLOAD["template"]}},
+    ),
+    (
         "/apis/apps/v1/namespaces/default/statefulsets",
         {"metadata": {"name": "w"}, "spec": {"replicas": 2, **WORKLOAD, "volumeClaimTemplates": [CLAIM]}},
     ),

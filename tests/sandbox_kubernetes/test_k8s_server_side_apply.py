@@ -126,3 +126,17 @@ def test_a_dry_apply_stores_nothing(apply, caller):
 def test_yaml_can_be_applied(caller):
     text = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {color: red}\n"
     assert caller.call("PATCH", MAP, text, content_type=APPLY, fieldManager="ops", expect=201)["data"] == {"color": "red"}
+
+
+def test_something_that_was_applied_empty_can_be_filled_again(caller):
+    at = "/api/v1/namespaces/default/configmaps/c"
+
+    def apply(data):
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": data}
+        answer = caller.ask("PATCH", at, body, content_type="application/apply-patch+yaml", fieldManager="one")
+        return json.loads(answer.body).get("data")
+
+    assert apply({"a": "1", "b": "2"}) == {"a": "1", "b": "2"}
+    assert not apply({})
+    assert apply({"a": "3"}) == {"a": "3"}
+    assert apply({"b": "4"}) == {"b": "4"}

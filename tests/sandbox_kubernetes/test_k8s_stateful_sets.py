@@ -164,3 +164,19 @@ def test_what_would_need_a_running_container_says_so(caller, part):
     )
     status = caller.call("POST", f"/api/v1/namespaces/default/pods/p/{part}", expect=501, command="ls")
     assert "nothing runs in the containers of a simulated device" in status["message"]
+
+
+def test_a_replication_controller_of_old_keeps_its_pods(caller):
+    at = "/api/v1/namespaces/default/replicationcontrollers"
+    template = {"metadata": {"labels": LABELS}, "spec": {"containers": [{"name": "c", "image": "i:1"}]}}
+    made = caller.create(at, {"metadata": {"name": "old"}, "spec": {"replicas": 2, "template": template}})
+    assert made["spec"]["selector"] == LABELS
+    pass_time(caller, 20)
+    assert len(names(caller)) == 2
+    assert caller.get(f"{at}/old")["status"]["readyReplicas"] == 2
+    assert caller.get(f"{at}/old/scale")["status"]["selector"] == "app=db"
+    caller.call("PATCH", f"{at}/old/scale", {"spec": {"replicas": 1}}, content_type=MERGE)
+    pass_time(caller, 40)
+    assert len(names(caller)) == 1
+    other = {"metadata": {"name": "x"}, "spec": {"selector": {"a": "b"}, "template": template}}
+    assert "does not match template" in caller.create(at, other, expect=422)["message"]

@@ -252,3 +252,27 @@ def test_a_service_gets_its_addresses_and_keeps_them(caller):
     assert again["spec"]["ports"] == made["spec"]["ports"]
     moved = {**update, "spec": {**update["spec"], "clusterIP": "10.43.77.77"}}
     assert "may not change once set" in caller.call("PUT", f"{path}/web", moved, expect=422)["message"]
+
+
+def test_a_namespace_that_is_going_can_be_deleted_once_more(caller):
+    caller.create("/api/v1/namespaces", {"metadata": {"name": "shop"}})
+    held = {"metadata": {"name": "held", "finalizers": ["plant.example/wait"]}}
+    caller.create("/api/v1/namespaces/shop/configmaps", held)
+    for _ in range(2):
+        caller.call("DELETE", "/api/v1/namespaces/shop")
+        assert caller.get("/api/v1/namespaces/shop")["status"]["phase"] == "Terminating"
+    merge = "application/merge-patch+json"
+    caller.call("PATCH", "/api/v1/namespaces/shop/configmaps/held", {"metadata": {"finalizers": None}}, content_type=merge)
+    caller.get("/api/v1/namespaces/shop", expect=404)
+
+
+def test_a_refusal_is_to_the_letter_what_clients_show(caller):
+    body = {"metadata": {"name": "w"}, "spec": {"ports": [{"port": 80}]}}
+    at = "/api/v1/namespaces/default/services"
+    caller.create(at, body)
+    assert caller.ask("POST", at, body).body == (
+        b'{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"services \\"w\\" already exists",'
+        b'"reason":"AlreadyExists","details":{"name":"w","kind":"services"},"code":409}\n'
+    )
+    for path in (at, f"{at}/w", "/version"):
+        assert caller.ask("GET", path).body.endswith(b"}\n")

@@ -24,7 +24,12 @@ class Answer:
     @classmethod
     def of(cls, data: Any, code: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
         """An answer with this data as JSON."""
-        return cls(encode(data), code, headers=headers or {})
+        return cls.encoded(encode(data), code, headers)
+
+    @classmethod
+    def encoded(cls, body: bytes, code: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+        """An answer with this JSON, which ends with a line break as the real server's."""
+        return cls(body + b"\n", code, headers=headers or {})
 
     @classmethod
     def text(cls, text: str, code: int = 200) -> Answer:

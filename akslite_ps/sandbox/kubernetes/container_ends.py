@@ -17,6 +17,9 @@ from akslite_ps.sandbox.kubernetes.objects import Object, parse_timestamp, set_c
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+# An endless loop without a sleep would fill any log; and no log is kept for ever.
+_SHORTEST_ROUND_S = 1.0
+_ROUNDS_KEPT = 1000
 _SHELLS = frozenset({"sh", "bash", "ash"})
 
 
@@ -44,6 +47,8 @@ def end_of(container: dict[str, Any]) -> End:
                 if length is None:
                     return End(None)
                 seconds, knows = seconds + length, True
+            case ["while", "true" | ":"]:
+                return End(None)
             case ["exit", number, *_] if number.isdigit():
                 return End(seconds if knows else CONTAINER_RUN_SECONDS.value, int(number) % 256)
             case ["false"]:
@@ -63,21 +68,35 @@ def said_by(container: dict[str, Any], elapsed_s: float | None) -> list[tuple[fl
     Returns:
         Each line with the seconds after the start at which it was written.
     """
+    steps = _steps(container)
+    loop = next((index for index, step in enumerate(steps) if step in (["while", "true"], ["while", ":"])), None)
+    lines, at, ends = _said(steps[:loop])
+    if loop is not None and not ends:
+        again, period, _ = _said(steps[loop + 1 :])
+        period = max(period, _SHORTEST_ROUND_S)
+        rounds = int(((elapsed_s or 0.0) - at) // period) + 1
+        first = max(0, rounds - _ROUNDS_KEPT)
+        lines += [(at + number * period + moment, line) for number in range(first, rounds) for moment, line in again]
+    return [(moment, line) for moment, line in lines if elapsed_s is None or moment <= elapsed_s]
+
+
+def _said(steps: list[list[str]]) -> tuple[list[tuple[float, str]], float, bool]:
+    """What some commands write and when, how long they take, and whether nothing comes after them."""
     lines: list[tuple[float, str]] = []
     at = 0.0
-    for step in _steps(container):
+    for step in steps:
         match step:
             case ["sleep", *durations]:
                 length = _slept(durations)
                 if length is None:
-                    break
+                    return lines, at, True
                 at += length
             case ["exit", *_]:
-                break
+                return lines, at, True
             case ["echo", *words]:
                 shown = [word for index, word in enumerate(words) if index or word not in {"-n", "-e"}]
                 lines += [(at, line) for line in " ".join(shown).split("\n")]
-    return [(moment, line) for moment, line in lines if elapsed_s is None or moment <= elapsed_s]
+    return lines, at, False
 
 
 def _steps(container: dict[str, Any]) -> list[list[str]]:
@@ -86,7 +105,8 @@ def _steps(container: dict[str, Any]) -> list[list[str]]:
     steps = [words]
     if words and words[0].rpartition("/")[2] in _SHELLS:
         script = next((word for word in words[1:] if not word.startswith("-")), "")
-        steps = [_split(part) for part in re.split(r"[;\n]|&&", script)]
+        parts = (_split(part) for part in re.split(r"[;\n]|&&", script))
+        steps = [part[1:] if part[:1] == ["do"] else part for part in parts if part not in ([], ["done"])]
     return [[word.rpartition("/")[2] if index == 0 else word for index, word in enumerate(step)] for step in steps]
 
 

@@ -103,6 +103,13 @@ def _replica_set(obj: Object) -> None:
     _template(obj["spec"])
 
 
+def _replication_controller(obj: Object) -> None:
+    _replica_set(obj)
+    labels = obj["spec"]["template"]["metadata"].get("labels")
+    if labels:
+        obj["spec"].setdefault("selector", dict(labels))
+
+
 def _daemon_set(obj: Object) -> None:
     spec = obj.setdefault("spec", {})
     strategy = spec.setdefault("updateStrategy", {})
@@ -286,6 +293,7 @@ _BY_KIND: dict[str, Callable[[Object], None]] = {
     "Pod": _pod,
     "Deployment": _deployment,
     "ReplicaSet": _replica_set,
+    "ReplicationController": _replication_controller,
     "DaemonSet": _daemon_set,
     "StatefulSet": _stateful_set,
     "Job": _job,

@@ -125,7 +125,7 @@ def remove(state: ClusterState, kind: ResourceType, obj: Object, options: Delete
         mark_deleted(obj, state, 0)
     if kind is resources.NAMESPACES:
         obj.setdefault("status", {})["phase"] = "Terminating"
-        del obj["metadata"]["deletionGracePeriodSeconds"]
+        obj["metadata"].pop("deletionGracePeriodSeconds", None)
     return state.put(kind, obj)
 
 

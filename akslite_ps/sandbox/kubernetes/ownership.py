@@ -84,8 +84,10 @@ def apply_configuration(
     merged: Object = _merge(copy.deepcopy(live or {}), applied, schema, definitions)
     previous = owners.get(own, (frozenset(), {}))[0]
     owned_by_others = {path for key, (fields, _) in owners.items() if key != own for path in fields}
+    kept = owned_by_others | wanted
     for path in sorted(previous - wanted, key=len, reverse=True):
-        if path not in owned_by_others and not any(other[: len(path)] == path for other in owned_by_others):
+        # Something empty that was applied before may hold something now.
+        if not any(other[: len(path)] == path for other in kept):
             remove_at(merged, path)
     for key, (fields, entry) in list(owners.items()):
         if key != own:

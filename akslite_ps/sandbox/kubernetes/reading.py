@@ -27,7 +27,7 @@ def get_object(state: ClusterState, request: ResourceRequest, encoding: Encoding
     if encoded is None:
         raise not_found(request.kind.plural, request.kind.group, request.name)
     if encoding == "json" and not has_other_forms(request.kind):
-        return Answer(encoded)
+        return Answer.encoded(encoded)
     return render(state, request, json.loads(encoded), encoding)
 
 
@@ -85,7 +85,7 @@ def list_objects(state: ClusterState, request: ResourceRequest, encoding: Encodi
         return Answer.of(
             {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "items": items}
         )
-    return Answer(_join(request.kind, metadata, page))
+    return Answer.encoded(_join(request.kind, metadata, page))
 
 
 def order_watch(state: ClusterState, request: ResourceRequest, encoding: Encoding) -> WatchOrder:

@@ -102,6 +102,7 @@ NODES = _core("nodes", "Node", "no", namespaced=False, sub=("status",))
 VOLUMES = _core("persistentvolumes", "PersistentVolume", "pv", namespaced=False, sub=("status",))
 CLAIMS = _core("persistentvolumeclaims", "PersistentVolumeClaim", "pvc", sub=("status",))
 PODS = _core("pods", "Pod", "po", categories=_ALL, sub=("attach", "eviction", "exec", "log", "portforward", "proxy", "status"))
+REPLICATION_CONTROLLERS = _core("replicationcontrollers", "ReplicationController", "rc", categories=_ALL, sub=("scale", "status"))
 POD_TEMPLATES = _core("podtemplates", "PodTemplate")
 LIMIT_RANGES = _core("limitranges", "LimitRange", "limits")
 QUOTAS = _core("resourcequotas", "ResourceQuota", "quota", sub=("status",))
@@ -207,6 +208,7 @@ RESOURCE_TYPES: tuple[ResourceType, ...] = (
     VOLUMES,
     PODS,
     POD_TEMPLATES,
+    REPLICATION_CONTROLLERS,
     QUOTAS,
     SECRETS,
     SERVICE_ACCOUNTS,

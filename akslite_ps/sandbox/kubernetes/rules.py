@@ -108,6 +108,16 @@ def _daemon_set(obj: Object, before: Object | None) -> Iterator[Cause]:
     yield from _portions(strategy.get("rollingUpdate") or {}, ("maxSurge", "maxUnavailable"), "spec.updateStrategy.rollingUpdate")
 
 
+def _replication_controller(obj: Object, before: Object | None) -> Iterator[Cause]:
+    spec = obj["spec"]
+    labels = labels_of({"metadata": (spec.get("template") or {}).get("metadata") or {}})
+    if not spec.get("selector"):
+        yield Cause("FieldValueRequired", "Required value", "spec.selector")
+    elif any(labels.get(key) != value for key, value in spec["selector"].items()):
+        yield invalid_value(labels, "`selector` does not match template `labels`", "spec.template.metadata.labels")
+    yield from pod_spec_faults((spec.get("template") or {}).get("spec") or {}, "spec.template.spec")
+
+
 def _stateful_set(obj: Object, before: Object | None) -> Iterator[Cause]:
     yield from _workload(obj, before)
     if before is None:
@@ -200,6 +210,7 @@ _BY_KIND: dict[str, Callable[[Object, Object | None], Iterator[Cause]]] = {
     "DaemonSet": _daemon_set,
     "PodDisruptionBudget": _budget,
     "Pod": pod_faults,
+    "ReplicationController": _replication_controller,
     "StatefulSet": _stateful_set,
     "Job": job_faults,
     "CronJob": cron_job_faults,

@@ -56,11 +56,9 @@ class ApiError(Exception):
             "status": "Failure",
             "message": self.message,
             "reason": self.reason,
-            "code": self.code,
         }
-        if self.details:
-            status["details"] = self.details
-        return status
+        # The code comes last, as the real server writes it: there are clients whose users compare the text.
+        return {**status, **({"details": self.details} if self.details else {}), "code": self.code}
 
 
 def success(details: dict[str, Any]) -> dict[str, Any]:

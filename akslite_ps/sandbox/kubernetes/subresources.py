@@ -58,7 +58,8 @@ def _scale_of(kind: resources.ResourceType, obj: Object) -> Object:
     if kind.custom is not None:
         return _custom_scale(kind.custom, obj)
     selector = obj["spec"].get("selector") or {}
-    labels = ",".join(f"{key}={value}" for key, value in sorted((selector.get("matchLabels") or {}).items()))
+    pairs = selector if obj["kind"] == "ReplicationController" else selector.get("matchLabels") or {}
+    labels = ",".join(f"{key}={value}" for key, value in sorted(pairs.items()))
     metadata = {key: obj["metadata"][key] for key in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")}
     return {
         "kind": "Scale",

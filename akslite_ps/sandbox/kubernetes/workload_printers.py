@@ -27,6 +27,12 @@ def _stateful_set(obj: Object, now: dt.datetime) -> Cells:
     return [name_of(obj), f"{ready}/{obj['spec'].get('replicas', 1)}", created(obj, now), *containers_of(obj["spec"])]
 
 
+def _replication_controller(obj: Object, now: dt.datetime) -> Cells:
+    spec, status = obj["spec"], obj.get("status", {})
+    counts = [spec.get("replicas", 1), status.get("replicas", 0), status.get("readyReplicas", 0)]
+    return [name_of(obj), *counts, created(obj, now), *containers_of(spec), shown_labels(spec.get("selector"))]
+
+
 def _job(obj: Object, now: dt.datetime) -> Cells:
     spec, status = obj["spec"], obj.get("status", {})
     done = status.get("succeeded", 0)
@@ -149,6 +155,7 @@ def _pod_template(obj: Object, now: dt.datetime) -> Cells:
 
 WORKLOAD_PRINTERS: Mapping[str, Printer] = {
     "StatefulSet": Printer(make_columns("Name|Ready|Age|+Containers|+Images"), _stateful_set),
+    "ReplicationController": Printer(make_columns("Name|#Desired|#Current|#Ready|Age" + WORKLOAD_TAIL), _replication_controller),
     "Job": Printer(make_columns("Name|Status|Completions|Duration|Age" + WORKLOAD_TAIL), _job),
     "CronJob": Printer(make_columns("Name|Schedule|Timezone|Suspend|#Active|Last Schedule|Age" + WORKLOAD_TAIL), _cron_job),
     "HorizontalPodAutoscaler": Printer(make_columns("Name|Reference|Targets|MinPods|#MaxPods|#Replicas|Age"), _autoscaler),
