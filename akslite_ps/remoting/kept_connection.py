@@ -10,6 +10,7 @@ import contextlib
 import http.client
 import queue
 import ssl
+import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,6 +33,7 @@ class KeptConnection:
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
+        self._closing = weakref.finalize(self, connection.close)  # also where nobody refers to it any more
         self._heads: dict[tuple[str, str], bytes] = {}
 
     @classmethod
@@ -54,7 +56,7 @@ class KeptConnection:
 
     def close(self) -> None:
         """Close it."""
-        self._connection.close()
+        self._closing()
 
     def post(self, request: requests.PreparedRequest, read_timeout_s: float | None, transfer_s: float) -> requests.Response | None:
         """Send a request and read its whole answer.

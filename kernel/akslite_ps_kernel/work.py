@@ -112,8 +112,13 @@ class Work(Generic[T]):
         """What was posted since the last call; waits for something to come, one heartbeat or ``wait_s`` if that is less."""
         assert self._ready is not None, "started outside of an event loop"
         if self._items.empty() and not self.is_over:
+            # Not wait_for: in Python 3.11 an interrupt that comes together with an item would be lost in it.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._ready.wait(), min(wait_s, HEARTBEAT_S))
+                async with asyncio.timeout(min(wait_s, HEARTBEAT_S)):
+                    await self._ready.wait()
+        else:
+            # Where items come faster than they are shown, interrupts and widgets have their turn all the same.
+            await asyncio.sleep(0)
         self._ready.clear()
         return self.posted()
 

@@ -73,3 +73,54 @@ def test_without_an_event_loop_items_are_waited_for_by_blocking() -> None:
         items += work.items_blocking()
     assert [*items, *work.posted()] == ["one"]
     assert work.result() == 7
+
+
+async def test_an_interrupt_gets_through_while_items_come_faster_than_they_are_taken() -> None:
+    stop = threading.Event()
+
+    def job(own: Work[None]) -> None:
+        while not stop.is_set():
+            own.post("item")
+
+    work: Work[None] = Work(job)
+    taken = 0
+
+    async def follow() -> None:
+        nonlocal taken
+        work.start()
+        while taken < 200_000:
+            taken += len(await work.items())
+
+    following = asyncio.create_task(follow())
+    await asyncio.sleep(0)
+    asyncio.get_running_loop().call_soon(following.cancel)
+    try:
+        with pytest.raises(asyncio.CancelledError):
+            await following
+    finally:
+        stop.set()
+        assert work.join(20)
+
+
+async def test_an_interrupt_that_comes_together_with_an_item_is_not_lost() -> None:
+    ended = threading.Event()
+    work: Work[bool] = Work(lambda own: ended.wait(20))
+    work.start()
+
+    async def follow() -> None:
+        while not work.is_over:
+            await work.items()
+
+    following = asyncio.create_task(follow())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert work._ready is not None
+    work._ready.set()
+    following.cancel()
+    try:
+        done, _ = await asyncio.wait({following}, timeout=1)
+        assert done
+        assert following.cancelled()
+    finally:
+        ended.set()
+        assert work.join(20)

@@ -187,7 +187,6 @@ def test_a_command_stops_while_its_output_streams(way: Any) -> None:
 
 
 @pytest.mark.usefixtures("working")
-@pytest.mark.usefixtures("working")
 @pytest.mark.parametrize("mode", ["negotiate-http", "ntlm-https", "basic-https", pytest.param("credssp-http", marks=needs_credssp)])
 def test_user_and_password_may_be_written_in_any_script(lab: Any, tmp_path: Path, mode: str) -> None:
     password = "p\u00e4ss w\u00f6rd \u20ac \u65e5\u672c"
@@ -200,6 +199,7 @@ def test_user_and_password_may_be_written_in_any_script(lab: Any, tmp_path: Path
         assert session.invoke("Get-Greeting").output == ["hello"]
 
 
+@pytest.mark.usefixtures("working")
 def test_negotiate_takes_kerberos_where_it_can(domain: Callable[..., Any], lab: Any) -> None:
     lab.device.accounts = []
     with Session.open(domain(auth="negotiate")) as session:

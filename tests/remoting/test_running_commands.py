@@ -9,9 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-import requests
 from pypsrp.powershell import PowerShell, RunspacePool
-from pypsrp.wsman import WSMan
+from pypsrp.wsman import WSMan, _TransportHTTP
 
 from akslite_ps.errors import CmdletFailed, InvocationTimedOut, NotPermitted, UsageError
 from akslite_ps.remoting import (
@@ -441,7 +440,7 @@ def test_a_command_costs_as_many_requests_as_with_bare_pypsrp(lab: Any, monkeypa
         streams.output("hello")
 
     count = 0
-    send = requests.Session.send
+    send = _TransportHTTP._send_request
 
     def counting(*arguments: Any, **options: Any) -> Any:
         nonlocal count
@@ -458,7 +457,7 @@ def test_a_command_costs_as_many_requests_as_with_bare_pypsrp(lab: Any, monkeypa
         no_proxy=True,
     )
     with RunspacePool(bare) as pool, Session.open(device) as session:
-        monkeypatch.setattr(requests.Session, "send", counting)
+        monkeypatch.setattr(_TransportHTTP, "_send_request", counting)
         pipeline = PowerShell(pool)
         pipeline.add_cmdlet("Get-Greeting").invoke()
         pipeline.close()
