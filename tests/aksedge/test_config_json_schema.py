@@ -71,7 +71,16 @@ def test_it_is_a_schema_and_takes_good_configs() -> None:
     for config in (SINGLE, SCALABLE, OLDER, {"$schema": "aksedge.schema.json", **SINGLE}):
         assert [error.message for error in VALIDATOR.iter_errors(config)] == []
         assert DeploymentConfig.parse(config).check() == []
-    assert "$schema" not in DeploymentConfig.parse({"$schema": "x", **SINGLE}).to_json()
+
+
+@pytest.mark.parametrize("given", ["aksedge.schema.json", None])
+def test_a_file_may_say_where_its_schema_is_and_no_device_is_told(given: str | None) -> None:
+    preview = json.loads(Path(__file__).with_name("preview-config.json").read_text(encoding="utf-8"))
+    read = DeploymentConfig.parse({"$schema": given, **SINGLE})
+    migrated, notes = DeploymentConfig.migrate_text(json.dumps({"$schema": given, **preview}), source="old.json")
+    assert not [text for text in (read.to_json(), migrated.to_json(), *notes) if "$schema" in text]
+    with pytest.raises(ConfigError, match="the address of a JSON Schema"):
+        DeploymentConfig.parse({"$schema": 1, **SINGLE})
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -20,7 +20,7 @@ from akslite_ps.aksedge.config.files import NEXT_ACTION, text_of
 from akslite_ps.aksedge.config.json_schema import schema_for_editors
 from akslite_ps.aksedge.config.machines import LinuxNode, Machine, WindowsNode
 from akslite_ps.aksedge.config.preview import carry_over
-from akslite_ps.aksedge.config.reading import Reader, Shown, decode, is_preview_layout, read_json
+from akslite_ps.aksedge.config.reading import EDITORS_KEY, Reader, Shown, decode, is_preview_layout, read_json, taken_out
 from akslite_ps.aksedge.config.rules import FAULT_RULES, apply_rules
 from akslite_ps.aksedge.config.secret_values import HeldSecret, Secret
 from akslite_ps.aksedge.config.sections import Arc, Init, Join, Network, User
@@ -216,7 +216,7 @@ class DeploymentConfig(Section):
             ConfigError: With every fault found.
         """
         if is_preview_layout(data):
-            carried = carry_over(data, schema_version=schema_version)
+            carried = carry_over(taken_out(data, EDITORS_KEY)[1], schema_version=schema_version)
             if carried.issues:
                 raise ConfigError(carried.issues, source=source, next_action=NEXT_ACTION)
             return cls._parse(carried.data, source=source, file=None), carried.notes

@@ -194,7 +194,7 @@ class Reader:
         self.issues += [
             ConfigIssue(EDITORS_KEY, describe(value), "the address of a JSON Schema", "editors read it; it is not sent to a device")
             for value in wanted
-            if not isinstance(value, str)
+            if value is not None and not isinstance(value, str)
         ]
         return self._object(data, self._root, "")
 
