@@ -351,7 +351,7 @@ def test_there_is_no_boundary_of_another_kind(bench: Bench) -> None:
         assert {moment.split()[2] for moment in bench.whole(name).moments} == set(KINDS)
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("name", ["update", "remove"])
 def test_a_controller_that_goes_on_may_be_killed_as_well(name: str, bench: Bench) -> None:
     whole = bench.whole(name)
     steps = [row.step_id for row in whole.rows if row.kind is RowKind.SENT]
