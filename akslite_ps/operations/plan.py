@@ -137,6 +137,8 @@ def plan_hash(data: Mapping[str, Any]) -> str:
         KeyError, TypeError: It is no plan.
     """
     approved = {name: value for name, value in data.items() if name not in _NOT_APPROVED}
+    if approved.get("computer") is None:  # as plans of earlier versions, which knew no computer
+        approved.pop("computer", None)
     approved["findings"] = [[finding["check"], finding["severity"]] for finding in data["findings"]]
     return hashlib.sha256(json.dumps(approved, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 

@@ -311,7 +311,10 @@ def count_cmdlets(host: Any) -> Counter[str]:
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory, host_in: Callable[[LocalSandbox, int], Any]) -> Iterator[Bench]:
     folder = tmp_path_factory.mktemp("killed")
-    with pytest.MonkeyPatch.context() as patched, LocalSandbox(folder / "sandbox", devices=DEVICES, speed=SPEED) as sandbox:
+    with (
+        pytest.MonkeyPatch.context() as patched,
+        LocalSandbox(folder / "sandbox", devices=DEVICES, speed=SPEED, wait_s=300) as sandbox,
+    ):
         # a device that tells its progress less often has fewer boundaries, and all of them can be tried
         patched.setattr(ops, "_PROGRESS_STEPS", 3)
         opened = Bench(folder, sandbox, host_in)
@@ -348,7 +351,7 @@ def test_there_is_no_boundary_of_another_kind(bench: Bench) -> None:
         assert {moment.split()[2] for moment in bench.whole(name).moments} == set(KINDS)
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("name", ["update", "remove"])
 def test_a_controller_that_goes_on_may_be_killed_as_well(name: str, bench: Bench) -> None:
     whole = bench.whole(name)
     steps = [row.step_id for row in whole.rows if row.kind is RowKind.SENT]

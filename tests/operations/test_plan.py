@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from akslite_ps.operations.plan import Finding, Plan, Run, Step, StepResult
+from akslite_ps.operations.plan import Finding, Plan, Run, Step, StepResult, plan_hash
 from akslite_ps.outcome import Outcome
 
 NOW = dt.datetime(2026, 5, 4, 3, 2, 1, tzinfo=dt.UTC)
@@ -25,11 +25,19 @@ def make_plan(**changes: object) -> Plan:
 def test_the_hash_covers_what_is_approved() -> None:
     plan = make_plan()
     assert plan.hash != make_plan(device="press-02").hash
+    assert plan.hash != make_plan(computer="PRESS-01").hash
+    assert make_plan(computer="LATHE-07").hash != make_plan(computer="PRESS-01").hash
     assert plan.hash != make_plan(config={"SchemaVersion": "1.16"}).hash
     assert plan.hash != make_plan(steps=(Step(id="a", title="A", change="y"),)).hash
     assert plan.hash != make_plan(notes=("read me",)).hash
     worse = Finding(check="memory", title="Memory", severity="error", read="1 GB", needed="4 GB")
     assert plan.hash != make_plan(findings=(worse,)).hash
+
+
+def test_a_plan_of_an_earlier_version_keeps_its_hash() -> None:
+    earlier = make_plan().model_dump(mode="json")
+    del earlier["computer"]
+    assert plan_hash(earlier) == Plan.model_validate(earlier).hash
 
 
 def test_the_hash_leaves_out_what_changes_by_itself() -> None:
