@@ -19,6 +19,7 @@ from typing import Any, cast
 
 import pytest
 
+from akslite_ps.sandbox.commands.restricted import DEFAULT_PARAMETERS
 from akslite_ps.sandbox.embedded.binder import bind
 from akslite_ps.sandbox.embedded.cmdlet import Call, CommandInfo
 from akslite_ps.sandbox.embedded.evaluation import Variables
@@ -141,7 +142,13 @@ SHAPES = (
     shape("Test-EitherName", p("Name", sets={"N": "mv0"}), p("Item", "Object", sets={"O": "mv"}), p("Tag", sets="n"), default="N"),
     shape("Test-NoInput", p("Name")),
 )
-BY_NAME = {syntax.name: syntax for syntax in SHAPES}
+# The commands of every restricted session: here as the device has them, there as PowerShell itself tells their metadata.
+RESTRICTED = {
+    name: shape(f"Test-{name.replace('-', '')}", *parameters)
+    for name, parameters in DEFAULT_PARAMETERS.items()
+    if name != "Clear-Host"
+}
+BY_NAME = {syntax.name: syntax for syntax in (*SHAPES, *RESTRICTED.values())}
 
 
 @dataclass(frozen=True)
@@ -286,9 +293,76 @@ def generated(count: int) -> list[Case]:
     return cases
 
 
-CASES = [*TABLE, *every_value(), *generated(900)]
+def restricted() -> list[Case]:
+    """What Import-PSSession and Enter-PSSession send to a restricted session, and what it does not take."""
+    chance = random.Random(6)  # noqa: S311 - test data
+    values: list[Any] = [
+        "Name",
+        "Get-*",
+        "x1",
+        "nope",
+        "",
+        None,
+        5,
+        ["Name", "Count"],
+        ["Name", "Nope"],
+        [],
+        "All",
+        "Function",
+        "2.0",
+    ]
+    values += ["x" * 101, ["a"] * 101, "a b", "Function, Cmdlet"]
+    asked = ["Name", "CommandType", "ListImported", "ArgumentList", "Property", "TypeName", "Category", "Module", "InputObject"]
+    asked += [
+        "ShowCommandInfo",
+        "Verb",
+        "First",
+        "Sum",
+        "Full",
+        "TotalCount",
+        "PowerShellVersion",
+        "ErrorAction",
+        "N",
+        "Transcript",
+    ]
+    imported = [
+        Case("Test-GetCommand", [["Name", ["*"]], ["CommandType", "All"], ["Module", []], ["ArgumentList", None]]),
+        Case("Test-GetCommand", [["CommandType", "Alias, Function, Filter, Cmdlet"], ["ListImported", True]], ["*"]),
+        Case(
+            "Test-SelectObject", [["Property", ["Name", "Namespace", "HelpUri", "CommandType", "ResolvedCommandName"]]], piped=[1]
+        ),
+        Case("Test-GetFormatData", [["TypeName", ["System.Int32"]]]),
+        Case("Test-MeasureObject", piped=[1, 2]),
+        Case("Test-OutDefault", piped=[1]),
+        Case("Test-ExitPSSession"),
+    ]
+    return imported + [
+        Case(
+            chance.choice(list(RESTRICTED.values())).name,
+            [[name, chance.choice(values)] for name in chance.sample(asked, chance.choice([0, 1, 1, 2]))],
+            chance.choices(values, k=chance.choice([0, 0, 1, 1, 2])),
+            [chance.choice(OBJECTS)] if chance.random() < 0.4 else None,
+        )
+        for _ in range(300)
+    ]
+
+
+CASES = [*TABLE, *every_value(), *generated(900), *restricted()]
 
 # -- PowerShell's side --------------------------------------------------------------------------------------------
+
+BODY = """
+process { $values = @{}; foreach ($key in $PSBoundParameters.Keys) { $values[$key] = describe $PSBoundParameters[$key] }
+@{ set = $PSCmdlet.ParameterSetName; values = $values } }
+"""
+RESTRICTED_DECLARATIONS = """
+$remoting = [System.Management.Automation.SessionCapabilities]::RemoteServer
+foreach ($found in [System.Management.Automation.CommandMetadata]::GetRestrictedCommands($remoting).Values) {
+    $attribute = [System.Management.Automation.ProxyCommand]::GetCmdletBindingAttribute($found)
+    $block = [System.Management.Automation.ProxyCommand]::GetParamBlock($found)
+    Invoke-Expression "function Test-$($found.Name.Replace('-', '')) { $attribute param($block) $body }"
+}
+"""
 
 _TYPES = {
     "SwitchParameter": "switch",
@@ -308,8 +382,7 @@ def declaration(syntax: CommandSyntax) -> str:
     parameters = ",\n".join(_declared(q) for q in syntax.parameters)
     return (
         f"function {syntax.name} {{ [CmdletBinding({', '.join([*options, 'PositionalBinding=$false'])})] param({parameters})\n"
-        "process { $values = @{}; foreach ($key in $PSBoundParameters.Keys) { $values[$key] = describe $PSBoundParameters[$key] }\n"
-        "@{ set = $PSCmdlet.ParameterSetName; values = $values } } }"
+        f"{BODY} }}"
     )
 
 
@@ -368,7 +441,8 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """What PowerShell says to every case, from one process."""
     script = tmp_path_factory.mktemp("binding") / "run.ps1"
     cases = "$cases = @(\n" + ",\n".join(as_script(case) for case in CASES) + "\n)\n"
-    script.write_text("\n".join([*(declaration(s) for s in SHAPES), cases, RUNNER]), encoding="utf-8")
+    restricted_ones = f"$body = @'\n{BODY}\n'@\n{RESTRICTED_DECLARATIONS}"
+    script.write_text("\n".join([*(declaration(s) for s in SHAPES), restricted_ones, cases, RUNNER]), encoding="utf-8")
     assert PWSH is not None
     done = subprocess.run(
         [PWSH, "-NoLogo", "-NoProfile", "-File", str(script)], capture_output=True, text=True, encoding="utf-8", timeout=120
@@ -446,6 +520,10 @@ def today(answer: dict[str, Any]) -> dict[str, Any]:
             re.sub(r"enumerator names and try again:.*", "", text, flags=re.DOTALL)
             .replace(" -ProgressAction", "")
             .replace(",Break", "")
+            .replace(", Break", "")
+            .replace(",Workflow", "")
+            .replace(", Workflow", "")
+            .replace(",DscResource,Class,", ",")
             .strip()
         )
     return answer

@@ -24,7 +24,11 @@ _COMMAND_PROPERTIES = (
     *("ModuleName", "Namespace", "OutputType", "Count", "HelpUri", "Name", "CommandType", "ResolvedCommandName"),
     *("DefaultParameterSet", "CmdletBinding", "Parameters"),
 )
-_PIPED = parameter("InputObject", "Object", mandatory=True, from_pipeline=True)
+
+
+def _piped(position: int) -> ParameterInfo:
+    """What the pipeline gives; a function's parameter has a position even where nobody meant it to."""
+    return parameter("InputObject", "Object", mandatory=True, from_pipeline=True, position=position)
 
 
 def _names(name: str, position: int, count: tuple[int, int]) -> ParameterInfo:
@@ -44,14 +48,18 @@ DEFAULT_PARAMETERS: dict[str, tuple[ParameterInfo, ...]] = {
     ),
     "Get-FormatData": (_names("TypeName", 0, _NAME_COUNT), parameter("PowerShellVersion", "Version", position=1)),
     "Get-Help": (
-        replace(parameter("Name", "String", position=0), pattern=r"^[-._:\\\p{Ll}\p{Lu}\p{Lt}\p{Lo}]{1,100}$", length=(0, 1000)),
+        replace(
+            parameter("Name", "String", position=0),
+            pattern=r"^[-._:\\\p{Ll}\p{Lu}\p{Lt}\p{Lo}\p{Nd}\p{Lm}]{1,100}$",
+            length=(0, 1000),
+        ),
         replace(parameter("Category", "String[]", position=1, allowed=_HELP_CATEGORIES), count=(0, 1)),
     ),
-    "Measure-Object": (_PIPED,),
-    "Out-Default": (_PIPED,),
+    "Measure-Object": (_piped(0),),
+    "Out-Default": (_piped(0),),
     "Select-Object": (
         replace(parameter("Property", "String[]", position=0, allowed=_COMMAND_PROPERTIES), count=(1, 11)),
-        _PIPED,
+        _piped(1),
     ),
     "Exit-PSSession": (),
     "Clear-Host": (),

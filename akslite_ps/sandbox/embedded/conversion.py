@@ -44,6 +44,7 @@ ENUMS: Mapping[str, tuple[str, ...]] = {
 """The .NET enums that parameters have here: short type name to names in order of their numbers."""
 
 _FLAGS = frozenset({"CommandTypes"})
+_ONE_VALUE = frozenset({"Char", "DateTime", "TimeSpan", "Guid", "Version"})
 _WHOLE = re.compile(r"[+-]?[0-9]{1,10}")
 _MULTIPLIED = re.compile(r"([+-]?[0-9]*\.?[0-9]+)(kb|mb|gb|tb|pb)", re.IGNORECASE)
 _MULTIPLIERS = {"kb": 2**10, "mb": 2**20, "gb": 2**30, "tb": 2**40, "pb": 2**50}
@@ -79,6 +80,8 @@ def convert(value: Any, type_name: str) -> Any:
         return [convert(item, type_name[:-2]) for item in items]
     if type_name in ENUMS:
         return _to_enum(value, type_name)
+    if is_sequence(value) and type_name in _ONE_VALUE:
+        raise _cannot_convert(value, type_name)
     converter = _CONVERTERS.get(type_name)
     return converter(value) if converter else value
 
