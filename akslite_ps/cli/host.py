@@ -10,7 +10,7 @@ from akslite_ps.cli.carrying_out import DetailedExitCode, PlanHash, Unlock, What
 from akslite_ps.cli.config import Distribution, checked_distribution
 from akslite_ps.cli.device import Name
 from akslite_ps.cli.device import load as load_device
-from akslite_ps.cli.operate import Msi, MsiHash
+from akslite_ps.cli.operate import Msi, MsiFile, MsiHash, msi_source
 from akslite_ps.cli.output import Json
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def prepare(
 def install(
     name: Name,
     msi: Msi = None,
+    msi_file: MsiFile = None,
     msi_sha256: MsiHash = None,
     distribution: Distribution = None,
     install_dir: Annotated[
@@ -83,25 +84,15 @@ def install(
 
     Without --msi and --distribution: the newest K3s. The same command again goes on where an interrupted run stopped.
     """
-    from akslite_ps.aksedge.releases import msi_link
-    from akslite_ps.errors import UsageError
     from akslite_ps.operations import MsiSource
     from akslite_ps.operations import install as installation
 
-    if msi_sha256 is not None and msi is None:
-        raise UsageError("--msi-sha256 is given without --msi", next_action="name the installer that must have this hash")
     device, kind = load_device(name), checked_distribution(distribution)
-    source = MsiSource.of(
-        msi or msi_link(kind or "K3s"),
-        sha256=msi_sha256,
-        distribution=kind or (None if msi else "K3s"),
-        install_dir=install_dir,
-        vhdx_dir=vhdx_dir,
-        features=tuple(feature or ()),
-    )
+    installer = msi_source(msi, msi_sha256, kind, file=msi_file) or MsiSource.default(kind or "K3s")
+    source = installer.placed(install_dir=install_dir, vhdx_dir=vhdx_dir, features=tuple(feature or ()))
 
     def same(begun: Plan) -> bool:
-        wanted = source.model_dump(mode="json", exclude_none=True)
+        wanted = installation.msi_parameters(source)
         return any(step.id == installation.MSI and step.parameters == wanted for step in begun.steps)
 
     carry_out(

@@ -53,6 +53,14 @@ Msi = Annotated[
         "--msi", metavar="URL|PATH", help="Installer to use: https URL, share or path on the device; default: the newest."
     ),
 ]
+MsiFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--msi-file",
+        metavar="FILE",
+        help="Installer on this machine: it is copied to the device first; needs an endpoint that takes scripts.",
+    ),
+]
 RemoveIncomplete = Annotated[
     bool, typer.Option("--remove-incomplete", help="First remove what a deployment that broke off has left; its data is lost.")
 ]
@@ -74,6 +82,7 @@ def plan(
     overrides: Overrides = None,
     distribution: Distribution = None,
     msi: Msi = None,
+    msi_file: MsiFile = None,
     msi_sha256: MsiHash = None,
     accept_eula: AcceptEula = False,
     remove_incomplete: RemoveIncomplete = False,
@@ -84,13 +93,14 @@ def plan(
 ) -> None:
     """Say what a deployment would do on a device. Only reads; changes nothing."""
     device, desired = load_device(name), load_config(config, overrides)
+    kind = checked_distribution(distribution)
+    installer = msi_source(msi, msi_sha256, kind, file=msi_file)
     with reading_display(device) as live:
         the_plan = _make_plan(
             device,
             desired,
-            distribution,
-            msi,
-            msi_sha256,
+            kind,
+            installer,
             accept_eula=accept_eula or None,
             remove_incomplete=remove_incomplete,
             ask=Questions().over(live),
@@ -107,6 +117,7 @@ def deploy(
     overrides: Overrides = None,
     distribution: Distribution = None,
     msi: Msi = None,
+    msi_file: MsiFile = None,
     msi_sha256: MsiHash = None,
     accept_eula: AcceptEula = False,
     yes: Yes = False,
@@ -123,14 +134,15 @@ def deploy(
     The same command again goes on where an interrupted run stopped.
     """
     device, desired = load_device(name), load_config(config, overrides)
+    kind = checked_distribution(distribution)
+    installer = msi_source(msi, msi_sha256, kind, file=msi_file)
 
     def make_plan(ask: Ask) -> Plan:
         return _make_plan(
             device,
             desired,
-            distribution,
-            msi,
-            msi_sha256,
+            kind,
+            installer,
             accept_eula=accept_eula,
             remove_incomplete=remove_incomplete,
             ask=ask,
@@ -144,7 +156,7 @@ def deploy(
         "deploy",
         device,
         make_plan,
-        same=lambda begun: begun.config == desired.as_data() and same_installer(begun, msi, msi_sha256),
+        same=lambda begun: begun.config == desired.as_data() and same_installer(begun, installer),
         refuse=refuse,
         blocked_code=_blocked_code,
         yes=yes,
@@ -287,9 +299,8 @@ def _check_replacing(output: Path, *, merge: bool, force: bool) -> None:
 def _make_plan(
     device: Device,
     desired: DeploymentConfig,
-    distribution: str | None,
-    msi: str | None,
-    msi_sha256: str | None,
+    kind: KubernetesDistribution | None,
+    installer: MsiSource | None,
     *,
     accept_eula: bool | None,
     remove_incomplete: bool,
@@ -297,27 +308,25 @@ def _make_plan(
 ) -> Plan:
     from akslite_ps.operations import deploy as deployment
 
-    kind = checked_distribution(distribution)
-    source = msi_source(msi, msi_sha256, kind)
     return deployment.plan(
         device,
         desired,
         accept_eula=accept_eula,
         distribution=kind,
-        msi=source,
+        msi=installer,
         remove_incomplete=remove_incomplete,
         ask=ask,
     )
 
 
-def same_installer(begun: Plan, msi: str | None, msi_sha256: str | None) -> bool:
+def same_installer(begun: Plan, installer: MsiSource | None) -> bool:
     """Whether an unfinished plan takes the installer of this command; without one, whichever it takes."""
     from akslite_ps.operations import install
 
-    if msi is None:
+    if installer is None:
         return True
     taken = next((step.parameters for step in begun.steps if step.id == install.MSI), {})
-    return taken.get("source") == msi and taken.get("sha256") == (msi_sha256.lower() if msi_sha256 else None)
+    return taken.get("source") == installer.source and taken.get("sha256") == installer.sha256
 
 
 def _config_faults(the_plan: Plan) -> list[ConfigIssue]:
@@ -325,14 +334,24 @@ def _config_faults(the_plan: Plan) -> list[ConfigIssue]:
     return [ConfigIssue(f.check.removeprefix(CONFIG_FAULT), f.read, f.needed, f.action) for f in faults]
 
 
-def msi_source(msi: str | None, msi_sha256: str | None, distribution: KubernetesDistribution | None) -> MsiSource | None:
+def msi_source(
+    msi: str | None,
+    msi_sha256: str | None,
+    distribution: KubernetesDistribution | None,
+    *,
+    file: Path | None = None,
+) -> MsiSource | None:
     """The installer of the options, None where none is named.
 
     Raises:
-        UsageError: A checksum without an installer, or an installer that cannot be used.
+        UsageError: A checksum without an installer, two installers, or one that cannot be used.
     """
     from akslite_ps.operations import MsiSource
 
+    if file is not None:
+        if msi is not None:
+            raise UsageError("--msi and --msi-file name two installers", next_action="give one of them")
+        return MsiSource.pushed(file, sha256=msi_sha256, distribution=distribution)
     if msi is None:
         if msi_sha256 is not None:
             raise UsageError("--msi-sha256 is given without --msi", next_action="name the installer that must have this hash")

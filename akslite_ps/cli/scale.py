@@ -11,7 +11,7 @@ from akslite_ps.cli.carrying_out import DetailedExitCode, PlanHash, Unlock, What
 from akslite_ps.cli.config import override_values
 from akslite_ps.cli.device import Name
 from akslite_ps.cli.device import load as load_device
-from akslite_ps.cli.operate import AcceptEula, Msi, MsiHash, msi_source
+from akslite_ps.cli.operate import AcceptEula, Msi, MsiFile, MsiHash, msi_source
 from akslite_ps.cli.output import Json
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ def join(
     ] = None,
     changes: Changes = None,
     msi: Msi = None,
+    msi_file: MsiFile = None,
     msi_sha256: MsiHash = None,
     accept_eula: AcceptEula = False,
     yes: Yes = False,
@@ -100,6 +101,7 @@ def join(
     from akslite_ps.operations import scale_join
 
     first, device = load_device(primary), load_device(name)
+    installer = msi_source(msi, msi_sha256, None, file=msi_file)
     values = override_values(changes)
     if adapter is not None:
         values["Machines[0].NetworkConnection.AdapterName"] = adapter
@@ -120,7 +122,7 @@ def join(
             control_plane=control_plane,
             values=values,
             accept_eula=accept_eula or None,
-            msi=msi_source(msi, msi_sha256, None) if msi is not None else None,
+            msi=installer,
             ask=ask,
         ),
         same=same,

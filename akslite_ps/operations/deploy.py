@@ -99,6 +99,7 @@ def plan(
         findings=(
             *host_findings(facts, config=config, restart_planned=prepare.restarts(prepared)),
             *product_findings(facts, distribution=wanted, version=source.version),
+            *install.findings(facts, source),
             *config_findings(config, distribution=wanted, release=release),
             _deployment_finding(existing),
         ),

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from akslite_ps.aksedge.releases import product_name
+from akslite_ps.operations import install_push
 from akslite_ps.operations.controller import Ask, OpenSession, open_session
 from akslite_ps.operations.msi_source import MsiSource
-from akslite_ps.operations.plan import Plan, Step
+from akslite_ps.operations.plan import Finding, Plan, Step
 from akslite_ps.operations.preflight import host_findings, product_findings
 from akslite_ps.operations.reading import read_facts
 from akslite_ps.operations.reboot import wait_for_restart
@@ -44,16 +45,27 @@ def plan(device: Device, msi: MsiSource, *, open_session: OpenSession = open_ses
         device=device.name,
         created=dt.datetime.now(dt.UTC),
         computer=facts.computer_name,
-        findings=(*host_findings(facts), *product_findings(facts, distribution=msi.distribution, version=msi.version)),
+        findings=(
+            *host_findings(facts),
+            *product_findings(facts, distribution=msi.distribution, version=msi.version),
+            *findings(facts, msi),
+        ),
         steps=steps(facts, msi),
     )
+
+
+def findings(facts: HostFacts, msi: MsiSource) -> tuple[Finding, ...]:
+    """What the way of the installer to the device needs of it."""
+    return (install_push.language_finding(facts),) if msi.file and facts.product_name is None else ()
 
 
 def steps(facts: HostFacts, msi: MsiSource) -> tuple[Step, ...]:
     """The steps that install the product on a host with these facts."""
     installed = facts.product_name is not None
     name = product_name(msi.distribution) + (f" {msi.version}" if msi.version else "")
+    from_here = msi.file is not None
     return (
+        *((install_push.push_step(msi, needed=not installed),) if from_here else ()),
         Step(
             id=MSI,
             title=f"Install {product_name(msi.distribution)}",
@@ -62,8 +74,9 @@ def steps(facts: HostFacts, msi: MsiSource) -> tuple[Step, ...]:
             needed=not installed,
             typical_s=240,
             max_run_s=3600,
-            parameters=msi.model_dump(mode="json", exclude_none=True),
+            parameters=msi_parameters(msi),
         ),
+        *((install_push.tidy_step(msi, needed=not installed),) if from_here else ()),
         Step(
             id=HOST_CHECK,
             title="Let the product check the host",
@@ -74,6 +87,11 @@ def steps(facts: HostFacts, msi: MsiSource) -> tuple[Step, ...]:
             max_run_s=1800,
         ),
     )
+
+
+def msi_parameters(msi: MsiSource) -> dict[str, Any]:
+    """The parameters of the step that runs this installer."""
+    return msi.model_dump(mode="json", exclude_none=True, exclude={"file"})
 
 
 class _Msi(StepCode):
@@ -159,4 +177,4 @@ class _HostCheck(StepCode):
         return done
 
 
-CODE: Mapping[str, StepCode] = {MSI: _Msi(), HOST_CHECK: _HostCheck()}
+CODE: Mapping[str, StepCode] = {**install_push.CODE, MSI: _Msi(), HOST_CHECK: _HostCheck()}

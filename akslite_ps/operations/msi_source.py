@@ -1,15 +1,18 @@
 """Which installer of the product, and from where: what a plan says about it, and what it must not hold.
 
-Made by the command line, runbooks and Python callers; part of the plans of ``install`` and ``deploy``. Reads nothing.
+Made by the command line, runbooks and Python callers; part of the plans of ``install`` and ``deploy``. Reads nothing but an
+installer on this machine that is to be copied to the device.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 import urllib.parse
-from pathlib import PureWindowsPath
+from pathlib import Path, PureWindowsPath
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from akslite_ps.aksedge.releases import Distribution, msi_link, parse_msi_name
 from akslite_ps.errors import UsageError
@@ -18,6 +21,12 @@ from akslite_ps.secrets import REDACTOR
 _CREDENTIALS = ("sig", "tok", "key", "secret", "pass", "pwd", "code", "auth", "cred", "jwt", "session", "policy")
 """In the names of parameters by which addresses carry credentials: a SAS token's signature, a function's key."""
 _SECRETIVE = 8
+
+
+_FOLDER_ON_DEVICE = PureWindowsPath("C:\\Windows\\Temp")
+"""There on every Windows; the installer is checked again, and taken from there, before it runs."""
+_INSTALLER_HEAD = bytes.fromhex("D0CF11E0A1B11AE1")
+_FILE_NAME = re.compile(r'[^"<>|?*:\\/\x00-\x1f]+\.msi', re.IGNORECASE)
 
 
 class MsiSource(BaseModel):
@@ -30,6 +39,7 @@ class MsiSource(BaseModel):
         sha256: Checksum it must have (hex); None: not checked.
         install_dir, vhdx_dir: Folders on the device; None: the product's defaults.
         features: Installer features; empty: the installer's choice.
+        file: Full path of a file on this machine that is copied to ``source`` first; None: it is there already.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -41,6 +51,7 @@ class MsiSource(BaseModel):
     install_dir: str | None = None
     vhdx_dir: str | None = None
     features: tuple[str, ...] = ()
+    file: str | None = None
 
     @field_validator("sha256")
     @classmethod
@@ -63,6 +74,15 @@ class MsiSource(BaseModel):
             raise ValueError(f"must be names of installer features, such as WindowsNodeFeature; {wrong[0]!r} is none")
         return value
 
+    @model_validator(mode="after")
+    def _goes_alone(self) -> Self:
+        if self.file and "WindowsNodeFeature" in self.features:
+            raise ValueError(
+                "cannot have WindowsNodeFeature where the installer is copied from here: the Windows node's files belong beside "
+                "it; put them on a share or on the device, and name the installer there"
+            )
+        return self
+
     @field_validator("source")
     @classmethod
     def _is_usable(cls, value: str) -> str:
@@ -73,6 +93,39 @@ class MsiSource(BaseModel):
     def default(cls, distribution: Distribution) -> MsiSource:
         """Microsoft's link to the newest installer of the distribution."""
         return cls(source=msi_link(distribution), distribution=distribution)
+
+    @classmethod
+    def pushed(cls, file: Path, *, sha256: str | None = None, distribution: Distribution | None = None) -> MsiSource:
+        """An installer on this machine, copied to the device before it is run there; read through for its checksum.
+
+        Args:
+            file: The installer; its name tells distribution and version, as for :meth:`of`.
+            sha256: Checksum it must have (hex); its own is used in any case.
+            distribution: As for :meth:`of`.
+
+        Raises:
+            UsageError: There is no such installer, its checksum is another, or as for :meth:`of`.
+        """
+        actual = _checksum(file)
+        if sha256 is not None and sha256.casefold() != actual:
+            raise _unusable(f"the SHA-256 of {file} is {actual}, not {sha256.casefold()}", "get the file again, from its publisher")
+        source = cls.of(str(_FOLDER_ON_DEVICE / file.name), sha256=actual, distribution=distribution)
+        return source.model_copy(update={"file": str(file.resolve())})
+
+    def placed(self, *, install_dir: str | None, vhdx_dir: str | None, features: tuple[str, ...]) -> MsiSource:
+        """The same installer with folders and features; arguments as for the class.
+
+        Raises:
+            UsageError: One of them is not usable.
+        """
+        return self._made(**self.model_dump() | {"install_dir": install_dir, "vhdx_dir": vhdx_dir, "features": features})
+
+    @classmethod
+    def _made(cls, **values: Any) -> MsiSource:
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise _unusable(_reasons(error), "correct what is named") from None
 
     @classmethod
     def of(
@@ -96,39 +149,51 @@ class MsiSource(BaseModel):
         Raises:
             UsageError: The source, the checksum or a folder is not usable, or the distribution is not known.
         """
-        attempted = "use the installer"
         try:
             _check(source)
         except ValueError as error:
-            raise UsageError(f"its source {error}", attempted=attempted, next_action="correct the source") from None
+            raise _unusable(f"its source {error}", "correct the source") from None
         version = None
         try:
             name = parse_msi_name(source)
         except UsageError as error:
             if distribution is None:
-                raise UsageError(
-                    error.message, attempted=attempted, next_action="say which distribution it installs: --distribution K3s or K8s"
-                ) from None
+                raise _unusable(error.message, "say which distribution it installs: --distribution K3s or K8s") from None
         else:
             if distribution not in (None, name.distribution):
-                raise UsageError(
-                    f"{source} installs {name.distribution}, wanted is {distribution}",
-                    attempted=attempted,
-                    next_action="name the other installer",
-                )
+                raise _unusable(f"{source} installs {name.distribution}, wanted is {distribution}", "name the other installer")
             distribution, version = name.distribution, name.product
-        try:
-            return cls(
-                source=source,
-                distribution=distribution,
-                version=version,
-                sha256=sha256,
-                install_dir=install_dir,
-                vhdx_dir=vhdx_dir,
-                features=features,
-            )
-        except ValidationError as error:
-            raise UsageError(_reasons(error), attempted=attempted, next_action="correct what is named") from None
+        return cls._made(
+            source=source,
+            distribution=distribution,
+            version=version,
+            sha256=sha256,
+            install_dir=install_dir,
+            vhdx_dir=vhdx_dir,
+            features=features,
+        )
+
+
+def _checksum(file: Path) -> str:
+    """SHA-256 of an installer on this machine.
+
+    Raises:
+        UsageError: It is none, or cannot be read.
+    """
+    if not _FILE_NAME.fullmatch(file.name):
+        raise _unusable(f"{file.name!r} is no name of an .msi file on Windows", "name an .msi file")
+    try:
+        with file.open("rb") as content:
+            if content.read(len(_INSTALLER_HEAD)) != _INSTALLER_HEAD:
+                raise _unusable(f"{file} is no Windows installer package", "get the file again, from its publisher")
+            content.seek(0)
+            return hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError as error:
+        raise _unusable(f"{file} cannot be read: {error.strerror or type(error).__name__}", "name a file on this machine") from None
+
+
+def _unusable(message: str, next_action: str) -> UsageError:
+    return UsageError(message, attempted="use the installer", next_action=next_action)
 
 
 def _check(source: str) -> None:
@@ -179,4 +244,8 @@ def _has_port(address: urllib.parse.SplitResult) -> bool:
 
 
 def _reasons(error: ValidationError) -> str:
-    return "; ".join(f"{fault['loc'][0]} {fault['msg'].removeprefix('Value error, ')}" for fault in error.errors(include_url=False))
+    return "; ".join(_reason(fault["loc"], fault["msg"]) for fault in error.errors(include_url=False))
+
+
+def _reason(place: tuple[int | str, ...], message: str) -> str:
+    return f"{place[0] if place else 'the installer'} {message.removeprefix('Value error, ')}"

@@ -120,7 +120,10 @@ def plan_join(
         device=joining.name,
         created=dt.datetime.now(dt.UTC),
         computer=facts.computer_name,
-        findings=tuple(_findings(member, facts, there, wanted, source, control_plane=control_plane, joined=joined)),
+        findings=(
+            *_findings(member, facts, there, wanted, source, control_plane=control_plane, joined=joined),
+            *(() if joined else install.findings(facts, source)),
+        ),
         steps=(
             *prepared,
             *installed,

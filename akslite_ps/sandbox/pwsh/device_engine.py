@@ -89,7 +89,7 @@ class DeviceEngine:
         await self._calls.start()
         session = self._folder / "session"
         user = runspace.session.runs_as.rpartition("\\")[2]
-        for folder in (session, self._drive / "Users" / user / "Documents"):
+        for folder in (session, self._drive / "Users" / user / "Documents", self._drive / "Windows" / "Temp"):
             folder.mkdir(parents=True, exist_ok=True)
         product = self._device.state.product
         self._place_programs(product, session)

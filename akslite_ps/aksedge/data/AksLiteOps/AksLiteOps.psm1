@@ -523,9 +523,10 @@ function Install-AksLiteMsi {
         if ($needsWindowsNode -and $Source -match '^https:') {
             throw (New-Fault 'the WindowsNodeFeature needs the Windows node''s files beside the installer: give a folder or a share' 'WindowsNodeFilesMissing' 'InvalidArgument')
         }
+        $from = if ($Source -match '^https:') { $Source } else { $ExecutionContext.SessionState.Path.GetUnresolvedProviderPathFromPSPath($Source) }
         $folder = New-WorkFolder
-        $installer = Save-Installer $Source $folder $Sha256
-        if ($needsWindowsNode) { Copy-WindowsNodeFile $Source $folder }
+        $installer = Save-Installer $from $folder $Sha256
+        if ($needsWindowsNode) { Copy-WindowsNodeFile $from $folder }
         $logs = [System.IO.Path]::Combine([System.IO.Path]::GetDirectoryName($folder), 'logs')
         $null = [System.IO.Directory]::CreateDirectory($logs)
         $log = [System.IO.Path]::Combine($logs, 'msi-{0:yyyyMMdd-HHmmss}.log' -f [datetime]::UtcNow)
