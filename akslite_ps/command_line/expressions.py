@@ -319,6 +319,8 @@ class ExpressionReader(Reader):
             character = self.peek()
             if dashed and character in QUOTES:
                 self._refuse_adjacent()
+            if dashed and character == ":" and not self.text[start + 1].isdecimal():
+                self.refuse("a parameter with a colon", "stands where a value is expected", "quote it", at=start)
             if character in SINGLE_QUOTES:
                 simple = False
                 parts.append(self.single_quoted())

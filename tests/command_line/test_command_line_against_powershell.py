@@ -102,26 +102,41 @@ FRAGMENTS = [
         "/",
         "\\",
     ],
+    *["-N:-5", "--x", " +5", "-5kb", "a,-1"],
     *["@'\ntext\n'@", '@"\n$x\n"@', "@'", "'@", "exit", "exit 1", ">", " > x", "2>", "\t", "\r\n"],
 ]
 
 
-def test_lines_written_by_hand_mean_what_powershell_says(
-    powershell_parser: Callable[[Sequence[str]], list[dict[str, Any]]],
-) -> None:
-    for line, answer in zip(WRITTEN, powershell_parser(WRITTEN), strict=True):
+def _random_lines() -> list[str]:
+    dice = random.Random(7)  # noqa: S311
+    lines = ["".join(dice.choices(FRAGMENTS, k=dice.randint(1, 9))) for _ in range(1000)]
+    lines += ["Get-Foo " + " ".join(dice.choices(FRAGMENTS, k=dice.randint(1, 5))) for _ in range(1200)]
+    return [line for line in lines if not re.search("`[eu]", line)]  # escapes that Windows PowerShell 5.1 does not have
+
+
+RANDOM = _random_lines()
+Answers = dict[str, dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def answers(powershell_parser: Callable[[Sequence[str]], list[dict[str, Any]]]) -> Answers:
+    """What PowerShell makes of every line, from one process."""
+    lines = [*WRITTEN, *RANDOM]
+    return dict(zip(lines, powershell_parser(lines), strict=True))
+
+
+def test_lines_written_by_hand_mean_what_powershell_says(answers: Answers) -> None:
+    for line in WRITTEN:
+        answer = answers[line]
         assert answer["errors"] == [], line
         assert [_ours(statement) for statement in parse(line).statements] == [_theirs(s) for s in answer["statements"]], line
 
 
-def test_random_lines_mean_what_powershell_says(powershell_parser: Callable[[Sequence[str]], list[dict[str, Any]]]) -> None:
-    dice = random.Random(7)  # noqa: S311
-    lines = ["".join(dice.choices(FRAGMENTS, k=dice.randint(1, 9))) for _ in range(1500)]
-    lines += ["Get-Foo " + " ".join(dice.choices(FRAGMENTS, k=dice.randint(1, 5))) for _ in range(1500)]
-    lines = [line for line in lines if not re.search("`[eu]", line)]  # escapes that Windows PowerShell 5.1 does not have
+@pytest.mark.parametrize("joins_values", [True, False])
+def test_random_lines_mean_what_powershell_says(answers: Answers, joins_values: bool) -> None:
     accepted = 0
-    for line, answer in zip(lines, powershell_parser(lines), strict=True):
-        script = _parsed(line)
+    for line in RANDOM:
+        answer, script = answers[line], _parsed(line, joins_values)
         if isinstance(script, CommandLineError):
             wants_more = script.incomplete and not line.endswith("`")
             assert not wants_more or answer["errors"], f"{line!r} is complete to PowerShell"
@@ -132,9 +147,9 @@ def test_random_lines_mean_what_powershell_says(powershell_parser: Callable[[Seq
     assert accepted > 200
 
 
-def _parsed(line: str) -> Script | CommandLineError:
+def _parsed(line: str, joins_values: bool) -> Script | CommandLineError:
     try:
-        return parse(line)
+        return parse(line, joins_values=joins_values)
     except CommandLineError as error:
         return error
 

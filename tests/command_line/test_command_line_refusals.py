@@ -110,6 +110,7 @@ def test_a_text_that_only_stops_too_early_is_incomplete(text: str) -> None:
     "text",
     [
         *["(" * 3000, "@(" * 3000, "@{a=" * 3000, "Get-Foo | where {" + "(" * 3000 + "$_.a"],
+        *["Get-Foo a,-N:5", "Get-Foo -A:-B:5"],
         *["9" * 400, "9" * 5000, "9" * 5000 + "kb", "1e" + "9" * 30 + "d", "exit " + "9" * 5000, "$x[" + "9" * 5000 + "]"],
     ],
 )

@@ -119,6 +119,14 @@ def test_the_product_is_there_in_sessions_opened_after_its_installation(own: Dev
 # -- what comes back ------------------------------------------------------------------------------------------
 
 
+def test_what_is_no_wildcard_pattern_is_an_error_and_the_device_goes_on_answering(run: Run) -> None:
+    refused = run("Get-Service '['")
+
+    assert [error.fq_error for error in refused.streams.error] == ["RuntimeException,Get-Service"]
+    assert str(refused.streams.error[0]) == "The specified wildcard character pattern is not valid: ["
+    assert run("(Get-Service WinRM).Name").output == ["WinRM"]
+
+
 def test_objects_are_live_and_typed(run: Run) -> None:
     kinds = run(
         """

@@ -113,6 +113,11 @@ class CallServer:
                 )
             except PipelineFailed as failed:
                 streams.failed(failed.error)
+            except ConnectionError:
+                raise
+            except Exception as failure:  # noqa: BLE001 - whatever a command does, its caller gets an answer
+                _log.exception("a call of a PowerShell process ended in an unexpected error")
+                streams.failed(ErrorInfo(str(failure) or type(failure).__name__, type(failure).__name__))
             else:
                 streams.done()
             await writer.drain()

@@ -16,6 +16,7 @@ from akslite_ps.sandbox.embedded.binder import Binding
 from akslite_ps.sandbox.embedded.cmdlet import Call, CommandInfo
 from akslite_ps.sandbox.embedded.conversion import convert
 from akslite_ps.sandbox.embedded.parameters import ParameterInfo
+from akslite_ps.sandbox.embedded.values import InvalidWildcard
 from akslite_ps.sandbox.engine import ErrorInfo, PipelineFailed, PsValue, Streams
 
 if TYPE_CHECKING:
@@ -68,6 +69,17 @@ class ProxiedCall(Call):
         return await cast(CallerStreams, self.streams).should_process(target, action)
 
 
+async def _run_to_its_end(call: ProxiedCall) -> None:
+    running = call.info.run(call)
+    if inspect.isasyncgen(running):
+        async for value in running:
+            call.streams.output(value)
+        return
+    value = await cast(Awaitable[Any], running)
+    if value is not None:
+        call.streams.output(value)
+
+
 class ProxiedRunspace:
     """What the calls of one shell see of the device.
 
@@ -107,14 +119,10 @@ class ProxiedRunspace:
         values = {key: self._bound(info, key, value, location) for key, value in arguments.items()}
         call = ProxiedCall(info, Binding(info.syntax, values, parameter_set), None, streams, self._runspace)
         with self.device.working(), self.device.carrying_out(info.name):
-            running = info.run(call)
-            if inspect.isasyncgen(running):
-                async for value in running:
-                    streams.output(value)
-                return
-            value = await cast(Awaitable[Any], running)
-            if value is not None:
-                streams.output(value)
+            try:
+                await _run_to_its_end(call)
+            except InvalidWildcard as invalid:
+                call.fail(str(invalid), "RuntimeException", exception="System.Management.Automation.WildcardPatternException")
 
     def paths_on_the_drive(self, arguments: Sequence[str]) -> list[str]:
         """The arguments of a program, with paths of this machine below the device's drive as the device's own."""

@@ -74,7 +74,8 @@ async def set_connectivity_mode(call: Call) -> None:
 
 
 async def get_kube_config(call: Call) -> None:
-    folder = full_path(call, call["KubeConfigPath"] or f"C:\\Users\\{call.device.spec.user}\\.kube")
+    given = call["KubeConfigPath"] if call.is_bound("KubeConfigPath") else ""
+    folder = full_path(call, given or f"C:\\Users\\{call.device.spec.user}\\.kube")
     path = folder.rstrip("\\") + "\\config"
     if not await call.should_process(path, "Overwrite the kubeconfig"):
         return
