@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -78,6 +79,10 @@ def test_a_request_whose_reply_is_cut_off_is_carried_out(
 
     with pytest.raises(BROKEN):
         echo(pool, "a")
+    deadline = time.monotonic() + 20
+    while not served.device.requests:  # the pipeline begins beside the reply
+        assert time.monotonic() < deadline, "the command was not carried out"
+        time.sleep(0.01)
     assert len(served.device.requests) == 1
 
 

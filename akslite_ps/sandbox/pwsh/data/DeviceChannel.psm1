@@ -97,6 +97,11 @@ function ConvertFrom-Wire {
         }
     }
     $object = [psobject]::new()
+    # Before its types are told: PowerShell knows some that have a ToString, and takes no second one then.
+    if ($null -ne $Wire[2]) {
+        $text = [string] $Wire[2]
+        $object.PSObject.Methods.Add([psscriptmethod]::new('ToString', { $text }.GetNewClosure()))
+    }
     for ($i = 3; $i -lt $Wire.Count; $i += 2) {
         $object.PSObject.Properties.Add([psnoteproperty]::new($Wire[$i], (ConvertFrom-Wire $Wire[$i + 1])))
     }
@@ -104,10 +109,6 @@ function ConvertFrom-Wire {
     if ($names.Count -gt 0) {
         $object.PSObject.TypeNames.Clear()
         foreach ($name in $names) { $object.PSObject.TypeNames.Add($name) }
-    }
-    if ($null -ne $Wire[2]) {
-        $text = [string] $Wire[2]
-        $object.PSObject.Methods.Add([psscriptmethod]::new('ToString', { $text }.GetNewClosure()))
     }
     return , $object
 }
