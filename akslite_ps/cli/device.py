@@ -31,7 +31,7 @@ Password = Annotated[
     ),
 ]
 Https = Annotated[bool, typer.Option("--https", help="WinRM over HTTPS (port 5986) instead of HTTP with message encryption.")]
-Port = Annotated[int | None, typer.Option(min=1, max=65535, help="TCP port; default 5985 or 5986.")]
+Port = Annotated[int | None, typer.Option(metavar="PORT", min=1, max=65535, help="TCP port; default 5985 or 5986.")]
 Auth = Annotated[
     str,
     typer.Option(
@@ -51,7 +51,7 @@ Proxy = Annotated[
     str | None, typer.Option(help="URL of an HTTP proxy to go through; without it the device is reached straight, as Windows does.")
 ]
 ConfigurationName = Annotated[str, typer.Option(help="PowerShell session configuration.")]
-Labels = Annotated[list[str] | None, typer.Option("--label", help="KEY=VALUE, may be given several times.")]
+Labels = Annotated[list[str] | None, typer.Option("--label", metavar="LABEL", help="KEY=VALUE, may be given several times.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Replace a device of that name.")]
 
 
@@ -159,7 +159,7 @@ def import_command(
     host: Host,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Where the deployment config goes; default: NAME-aksedge-config.json."),
+        typer.Option("--output", "-o", metavar="FILE", help="Where the deployment config goes; default: named after the device."),
     ] = None,
     config: Annotated[
         Path | None, typer.Option("--config", "-c", metavar="FILE", help="The config it names, where that lies elsewhere now.")

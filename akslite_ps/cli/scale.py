@@ -24,7 +24,7 @@ Changes = Annotated[
     typer.Option(
         "--set",
         metavar="PATH=VALUE",
-        help="Change one field of the config that the cluster's machine writes, e.g. --set Machines[0].LinuxNode.CpuCount=4.",
+        help="Change one field of the config that the cluster's machine writes, by its path as errors name it.",
     ),
 ]
 ControlPlane = Annotated[bool, typer.Option("--control-plane", help="The Linux node becomes part of the control plane.")]

@@ -21,6 +21,13 @@ class Part(StrEnum):
     NODES = "nodes"
 
 
+class ControlPlane(StrEnum):
+    """Which control plane of its cluster a machine has, in the order of an update."""
+
+    FIRST = "first"
+    OTHER = "other"
+
+
 def register(app: typer.Typer) -> None:
     """Put the command of this module at the top level of ``akslite``."""
     app.command("update")(update)
@@ -31,18 +38,20 @@ def update(
     part: Annotated[
         Part,
         typer.Option(
-            help="For a cluster of several machines: product on every machine first, then nodes on one machine after the other, "
-            "control planes first. nodes also goes on where Start-AksEdgeUpdate ran in another way."
+            metavar="PART",
+            help="all, product or nodes. For a cluster of several machines: product on every machine first, then nodes on one "
+            "machine after the other, control planes first. nodes also goes on where the product was updated in another way.",
         ),
     ] = Part.ALL,
     accept_upgrade: Annotated[
         bool, typer.Option("--accept-upgrade", help="Take a new minor version of Kubernetes where one is coming.")
     ] = False,
-    first_control_plane: Annotated[
-        bool | None,
+    control_plane: Annotated[
+        ControlPlane | None,
         typer.Option(
-            "--first-control-plane/--other-control-plane",
-            help="Whether this machine's control plane is updated before the cluster's others; default: read from their versions.",
+            "--control-plane",
+            metavar="first|other",
+            help="Whether this machine's is updated before the cluster's others; default: read from their versions.",
         ),
     ] = None,
     yes: Yes = False,
@@ -64,7 +73,11 @@ def update(
         updating.OPERATION,
         device,
         lambda ask: updating.plan(
-            device, part=part.value, accept_upgrade=accept_upgrade, first_control_plane=first_control_plane, ask=ask
+            device,
+            part=part.value,
+            accept_upgrade=accept_upgrade,
+            first_control_plane=None if control_plane is None else control_plane is ControlPlane.FIRST,
+            ask=ask,
         ),
         same=lambda begun: updating.part_of(begun) == part.value,
         yes=yes,
