@@ -31,7 +31,7 @@ Password = Annotated[
     ),
 ]
 Https = Annotated[bool, typer.Option("--https", help="WinRM over HTTPS (port 5986) instead of HTTP with message encryption.")]
-Port = Annotated[int | None, typer.Option(metavar="PORT", min=1, max=65535, help="TCP port; default 5985 or 5986.")]
+Port = Annotated[int | None, typer.Option(metavar="PORT", help="TCP port; default 5985 or 5986.")]
 Auth = Annotated[
     str,
     typer.Option(
