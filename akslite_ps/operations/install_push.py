@@ -83,7 +83,7 @@ class _Push(StepCode):
             )
         outcome = Outcome.OK if copied.resumed == copied.size else Outcome.CHANGED
         evidence = {"path": copied.remote, "bytes": copied.size, "sha256": copied.sha256}
-        return Done(outcome, f"{copied.remote}, {copied.size} bytes, SHA-256 compared", evidence)
+        return Done(outcome, f"{work.parameters['target']}, {copied.size} bytes, SHA-256 compared", evidence)
 
     @staticmethod
     def _copied(work: Work) -> CopiedFile:
