@@ -23,7 +23,7 @@ from akslite_ps.sandbox.kubernetes.objects import (
 )
 from akslite_ps.sandbox.kubernetes.schedules import Schedule, parse_schedule
 from akslite_ps.sandbox.kubernetes.state import ClusterState
-from akslite_ps.sandbox.kubernetes.store import Change
+from akslite_ps.sandbox.kubernetes.store import Change, itself_or_owner
 
 _RESOURCE = "cronjobs.batch"
 _COMPONENT = "cronjob-controller"
@@ -36,10 +36,7 @@ class CronJobController:
 
     def concerns(self, change: Change, obj: Object, state: ClusterState) -> Iterable[ObjectKey]:
         """The CronJob itself, or the one that made a changed Job."""
-        if change.key.resource == _RESOURCE:
-            return () if change.kind == "DELETED" else (change.key,)
-        owner = controller_of(obj)
-        return (ObjectKey(_RESOURCE, change.key.namespace, owner["name"]),) if owner and owner["kind"] == "CronJob" else ()
+        return itself_or_owner(change, obj, {"CronJob": _RESOURCE})
 
     def reconcile(self, key: ObjectKey, state: ClusterState) -> dt.datetime | None:
         """Make the Job that is due, note what runs, and forget old Jobs."""

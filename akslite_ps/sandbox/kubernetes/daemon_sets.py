@@ -18,7 +18,7 @@ from akslite_ps.sandbox.kubernetes.pods import delete_pod, is_active, is_pod_rea
 from akslite_ps.sandbox.kubernetes.revisions import REVISION_LABEL, note_revision
 from akslite_ps.sandbox.kubernetes.scheduling import node_matters, selects_node, tolerates
 from akslite_ps.sandbox.kubernetes.state import ClusterState
-from akslite_ps.sandbox.kubernetes.store import Change
+from akslite_ps.sandbox.kubernetes.store import Change, itself_or_owner
 
 _TOLERATED = tuple(
     {"key": f"node.kubernetes.io/{name}", "operator": "Exists", "effect": effect}
@@ -41,14 +41,9 @@ class DaemonSetController:
 
     def concerns(self, change: Change, obj: Object, state: ClusterState) -> Iterable[ObjectKey]:
         """The DaemonSet itself, the owner of a changed pod, or all where a node joined or left."""
-        if change.key.resource == "daemonsets.apps":
-            return () if change.kind == "DELETED" else (change.key,)
         if change.key.resource == "nodes":
             return () if change.before is not None and not node_matters(obj, change.before) else state.store.keys("daemonsets.apps")
-        owner = controller_of(obj)
-        if owner is not None and owner["kind"] == "DaemonSet":
-            return (ObjectKey("daemonsets.apps", change.key.namespace, owner["name"]),)
-        return ()
+        return itself_or_owner(change, obj, {"DaemonSet": "daemonsets.apps"})
 
     def reconcile(self, key: ObjectKey, state: ClusterState) -> dt.datetime | None:
         """Create missing pods, end superfluous ones and one outdated one, and count."""

@@ -26,7 +26,7 @@ from akslite_ps.sandbox.kubernetes.objects import (
 )
 from akslite_ps.sandbox.kubernetes.quantities import portion
 from akslite_ps.sandbox.kubernetes.state import ClusterState
-from akslite_ps.sandbox.kubernetes.store import Change
+from akslite_ps.sandbox.kubernetes.store import Change, itself_or_owner
 
 REVISION = "deployment.kubernetes.io/revision"
 _HASH_LABEL = "pod-template-hash"
@@ -47,12 +47,7 @@ class DeploymentController:
 
     def concerns(self, change: Change, obj: Object, state: ClusterState) -> Iterable[ObjectKey]:
         """The Deployment itself, or the one that owns a changed ReplicaSet."""
-        if change.key.resource == "deployments.apps":
-            return () if change.kind == "DELETED" else (change.key,)
-        owner = controller_of(obj)
-        if owner is not None and owner["kind"] == "Deployment":
-            return (ObjectKey("deployments.apps", change.key.namespace, owner["name"]),)
-        return ()
+        return itself_or_owner(change, obj, {"Deployment": "deployments.apps"})
 
     def reconcile(self, key: ObjectKey, state: ClusterState) -> dt.datetime | None:
         """Make the next step of the roll-out and report where it stands."""

@@ -22,7 +22,7 @@ from akslite_ps.sandbox.kubernetes.objects import (
 )
 from akslite_ps.sandbox.kubernetes.pods import delete_pod, is_active, is_pod_ready, make_pod
 from akslite_ps.sandbox.kubernetes.state import ClusterState
-from akslite_ps.sandbox.kubernetes.store import Change
+from akslite_ps.sandbox.kubernetes.store import Change, itself_or_owner
 
 INDEX = "batch.kubernetes.io/job-completion-index"
 _RESOURCE = "jobs.batch"
@@ -36,10 +36,7 @@ class JobController:
 
     def concerns(self, change: Change, obj: Object, state: ClusterState) -> Iterable[ObjectKey]:
         """The Job itself, or the one that a changed pod belongs to."""
-        if change.key.resource == _RESOURCE:
-            return () if change.kind == "DELETED" else (change.key,)
-        owner = controller_of(obj)
-        return (ObjectKey(_RESOURCE, change.key.namespace, owner["name"]),) if owner and owner["kind"] == "Job" else ()
+        return itself_or_owner(change, obj, {"Job": _RESOURCE})
 
     def reconcile(self, key: ObjectKey, state: ClusterState) -> dt.datetime | None:
         """Start and end pods, count them, and say when the Job is over."""

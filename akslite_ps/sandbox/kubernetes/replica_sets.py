@@ -11,7 +11,7 @@ from akslite_ps.sandbox.kubernetes.objects import Object, ObjectKey, condition, 
 from akslite_ps.sandbox.kubernetes.pods import delete_pod, is_active, is_pod_ready, make_pod
 from akslite_ps.sandbox.kubernetes.selectors import selects
 from akslite_ps.sandbox.kubernetes.state import ClusterState
-from akslite_ps.sandbox.kubernetes.store import Change
+from akslite_ps.sandbox.kubernetes.store import Change, itself_or_owner
 
 _KINDS = {"ReplicaSet": resources.REPLICA_SETS, "ReplicationController": resources.REPLICATION_CONTROLLERS}
 _RESOURCES = {kind.resource: kind for kind in _KINDS.values()}
@@ -24,11 +24,7 @@ class ReplicaSetController:
 
     def concerns(self, change: Change, obj: Object, state: ClusterState) -> Iterable[ObjectKey]:
         """The ReplicaSet itself, or the one that a changed pod belongs to."""
-        if change.key.resource in _RESOURCES:
-            return () if change.kind == "DELETED" else (change.key,)
-        owner = controller_of(obj)
-        kind = _KINDS.get(owner["kind"]) if owner is not None else None
-        return (ObjectKey(kind.resource, change.key.namespace, owner["name"]),) if kind is not None and owner is not None else ()
+        return itself_or_owner(change, obj, {name: kind.resource for name, kind in _KINDS.items()})
 
     def reconcile(self, key: ObjectKey, state: ClusterState) -> dt.datetime | None:
         """Bring the number of pods to ``spec.replicas`` and count them."""

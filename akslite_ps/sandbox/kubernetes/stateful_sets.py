@@ -13,7 +13,7 @@ from akslite_ps.sandbox.kubernetes.objects import Object, ObjectKey, controller_
 from akslite_ps.sandbox.kubernetes.pods import delete_pod, is_active, is_pod_ready, make_pod
 from akslite_ps.sandbox.kubernetes.revisions import REVISION_LABEL, forget_revisions, note_revision
 from akslite_ps.sandbox.kubernetes.state import ClusterState
-from akslite_ps.sandbox.kubernetes.store import Change
+from akslite_ps.sandbox.kubernetes.store import Change, itself_or_owner
 
 _COMPONENT = "statefulset-controller"
 _RESOURCE = "statefulsets.apps"
@@ -26,12 +26,7 @@ class StatefulSetController:
 
     def concerns(self, change: Change, obj: Object, state: ClusterState) -> Iterable[ObjectKey]:
         """The StatefulSet itself, or the one that a changed pod belongs to."""
-        if change.key.resource == _RESOURCE:
-            return () if change.kind == "DELETED" else (change.key,)
-        owner = controller_of(obj)
-        if owner is not None and owner["kind"] == "StatefulSet":
-            return (ObjectKey(_RESOURCE, change.key.namespace, owner["name"]),)
-        return ()
+        return itself_or_owner(change, obj, {"StatefulSet": _RESOURCE})
 
     def reconcile(self, key: ObjectKey, state: ClusterState) -> dt.datetime | None:
         """Take the set one step towards what it should be, and count its pods."""

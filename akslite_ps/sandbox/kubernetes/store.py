@@ -11,10 +11,10 @@ import datetime as dt
 import json
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from akslite_ps.sandbox.kubernetes.objects import Object, ObjectKey, name_of, namespace_of
+from akslite_ps.sandbox.kubernetes.objects import Object, ObjectKey, controller_of, name_of, namespace_of
 
 # A watch may start this far back; older starts are refused as after etcd's compaction.
 HISTORY_LENGTH = 400
@@ -30,6 +30,21 @@ class Change(NamedTuple):
     encoded: bytes
     before: bytes | None
     at: dt.datetime
+
+
+def itself_or_owner(change: Change, obj: Object, owners: Mapping[str, str]) -> tuple[ObjectKey, ...]:
+    """The object that a controller looks at after a change: the changed one, unless it is gone, or the one that owns it.
+
+    Args:
+        change: What has changed.
+        obj: The object as it is now, or was last.
+        owners: The kinds that the controller works for, each with its resource.
+    """
+    if change.key.resource in owners.values():
+        return () if change.kind == "DELETED" else (change.key,)
+    owner = controller_of(obj)
+    resource = owners.get(owner["kind"]) if owner is not None else None
+    return (ObjectKey(resource, change.key.namespace, owner["name"]),) if owner is not None and resource is not None else ()
 
 
 def encode(obj: object) -> bytes:
